@@ -1,0 +1,1 @@
+"""One file a system: its configuration, documentation, source and sink."""

@@ -1,0 +1,106 @@
+"""DuckDB connections the way we open them: UTC, bounded, extensions from wheels, no network.
+
+Both the embedded engine and the connectors that publish by DuckDB use this, so it lies on the floor.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sluiceway.errors import EngineError, MissingExtraError
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["ident", "literal", "load_extension", "open_duckdb", "relation"]
+
+_EXTRA = {"postgres_scanner": "postgres", "mysql_scanner": "mysql"}
+
+
+def ident(name: str) -> str:
+    """A quoted identifier.
+
+    >>> print(ident('my "col" x'))
+    "my ""col"" x"
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def relation(*parts: str) -> str:
+    """A dotted, quoted name.
+
+    >>> relation("lake", "mart", "orders")
+    '"lake"."mart"."orders"'
+    """
+    return ".".join(ident(part) for part in parts)
+
+
+def literal(text: str) -> str:
+    """A quoted string, for the few statements that take no parameters (ATTACH, SET, COPY).
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def extension_path(name: str) -> Path:
+    """Where the wheel of extension ``name`` put its file."""
+    import duckdb
+
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError.of(_EXTRA.get(name, "all"), f"DuckDB's extension {name}")
+    root = Path(next(iter(spec.submodule_search_locations)))
+    path = root / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+    if not path.exists():
+        raise EngineError(
+            f"the wheel of DuckDB's extension {name} is not for duckdb {duckdb.__version__}",
+            hint=f"pip install 'duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}'",
+        )
+    return path
+
+
+def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """LOAD from the wheel; DuckDB checks the signature. Loading twice costs nothing."""
+    row = con.execute(
+        "SELECT loaded FROM duckdb_extensions() WHERE extension_name = ?", [name]
+    ).fetchall()
+    if row and row[0][0]:
+        return
+    con.execute(f"LOAD {literal(str(extension_path(name)))}")
+
+
+def open_duckdb(
+    *,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+    spill: Path | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory instance whose session runs in UTC and never installs or loads by itself.
+
+    Args:
+        memory_limit: DuckDB's buffer, such as ``"4GB"``.
+        spill: the folder for what does not fit.
+    """
+    import duckdb
+
+    con = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        },
+    )
+    load_extension(con, "icu")
+    con.execute("SET TimeZone = 'UTC'")
+    if threads is not None:
+        con.execute("SET threads = ?", [threads])
+    if memory_limit is not None:
+        con.execute("SET memory_limit = ?", [memory_limit])
+    if spill is not None:
+        con.execute("SET temp_directory = ?", [str(spill)])
+    return con

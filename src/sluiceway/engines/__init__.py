@@ -1,0 +1,1 @@
+"""Where the plan's SQL runs."""

@@ -1,0 +1,142 @@
+"""What engine, gate and destination hand each other in a run. Data only; no I/O here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sluiceway.schema import Schema, TableName
+
+__all__ = [
+    "Cursor",
+    "LoadMode",
+    "MASK_COLUMN",
+    "Outcome",
+    "PublishOrder",
+    "QUARANTINE_COLUMNS",
+    "Receipt",
+    "SYSTEM_SCHEMA",
+    "Scd2",
+    "Staged",
+    "Verdict",
+]
+
+SYSTEM_SCHEMA = "_sluiceway"
+MASK_COLUMN = "_sluiceway_mask"
+"""First bitmask column of a staging table; more rules than 63 add ``_sluiceway_mask_1`` and so on."""
+
+LoadMode = Literal["append", "replace", "merge", "scd2"]
+Outcome = Literal["pass", "quarantine", "block"]
+
+QUARANTINE_COLUMNS: Mapping[str, str] = {
+    "quarantine_id": "VARCHAR",  # run_id:phase:source:n, unique in the warehouse
+    "run_id": "VARCHAR",
+    "pipeline": "VARCHAR",
+    "dataset": "VARCHAR",
+    "phase": "VARCHAR",  # source | gate
+    "source": "VARCHAR",  # the source's name, or ''
+    "reasons": "VARCHAR",  # JSON list of check ids
+    "row": "VARCHAR",  # JSON object; every value as text that casts back to its type exactly
+    "types": "VARCHAR",  # JSON object: column -> type
+    "status": "VARCHAR",  # waiting | replayed | discarded
+    "quarantined_at": "TIMESTAMP",
+}
+"""Layout of ``_sluiceway.quarantine``, in every destination."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The mark of an incremental source. ``value`` is text that casts back to ``type`` exactly."""
+
+    source: str
+    column: str
+    type: str
+    value: str | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The gate's decision over exactly one staging. Without one nothing is published."""
+
+    outcome: Outcome
+    run_id: str
+    staging_id: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Rows that an engine staged, judged and split.
+
+    ``good`` and ``quarantined`` are SELECTs in the dialect of ``engine``; ``quarantined`` has the
+    layout of QUARANTINE_COLUMNS and is None when no row was turned away. ``files`` are Parquet files
+    that hold exactly the good rows (with ``extra_columns`` to be ignored); None where the good rows
+    are not files of their own, then ``good`` is the way.
+    """
+
+    id: str
+    engine: Any
+    schema: Schema
+    good: str
+    rows: int
+    published: int
+    files: tuple[Path, ...] | None = None
+    extra_columns: tuple[str, ...] = ()
+    quarantined: str | None = None
+    quarantined_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Scd2:
+    effective_at: str | None = None
+    late: Literal["split", "block"] = "block"
+    on_delete: Literal["ignore", "close"] = "ignore"
+    valid_from: str = "valid_from"
+    valid_to: str = "valid_to"
+
+
+@dataclass(frozen=True)
+class PublishOrder:
+    """How the staged rows become visible. Everything in it goes into one transaction.
+
+    ``add_columns`` and ``widen_columns`` are the evolution that the schema contract allowed.
+    ``replays`` are quarantine ids whose rows are in this staging: they become ``replayed`` with it.
+    """
+
+    run_id: str
+    pipeline: str
+    table: TableName
+    mode: LoadMode
+    started_at: datetime
+    key: tuple[str, ...] = ()
+    version: str | None = None
+    scd2: Scd2 | None = None
+    add_columns: Mapping[str, str] = field(default_factory=dict)
+    widen_columns: Mapping[str, str] = field(default_factory=dict)
+    cursors: tuple[Cursor, ...] = ()
+    replays: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Proof that a run was published, kept beside the data. ``snapshot`` names the state after it.
+
+    ``published`` counts batch rows; ``late`` those among them that lost to a newer version.
+    """
+
+    run_id: str
+    pipeline: str
+    table: str
+    mode: str
+    published: int
+    quarantined: int
+    snapshot: str | None
+    published_at: datetime
+    late: int = 0
+    rolled_back: bool = False

@@ -1,0 +1,59 @@
+"""Locks between processes of one machine that die with their holder (flock)."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sluiceway.errors import LockTimeoutError
+
+__all__ = ["file_lock"]
+
+_POLL = 0.02
+
+
+def _path(folder: Path, name: str) -> Path:
+    """A file name that is readable and can't collide or leave ``folder``."""
+    readable = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:60]
+    return folder / f"{readable}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.lock"
+
+
+@contextmanager
+def file_lock(folder: Path, name: str, timeout: float, holder: str) -> Iterator[None]:
+    """Hold ``name`` under ``folder``. The file keeps who holds it, for the error of those who wait.
+
+    Raises:
+        LockTimeoutError: another process held it for ``timeout`` seconds.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _path(folder, name)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _acquire(handle, path, name, timeout)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{holder} (pid {os.getpid()})".encode(), 0)
+        yield
+    finally:
+        os.close(handle)  # closing releases the lock; the file stays, so that no one races to make it
+
+
+def _acquire(handle: int, path: Path, name: str, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                who = path.read_text(errors="replace") or "another process"
+                raise LockTimeoutError(
+                    f"{name} is locked by {who}; waited {timeout:g} s",
+                    hint="wait for that run to end, or raise lock_timeout",
+                ) from None
+            time.sleep(_POLL)

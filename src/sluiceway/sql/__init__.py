@@ -1,0 +1,1 @@
+"""SQL as trees: our primitives and their emitters, the safe SELECT, types, rewrites."""
