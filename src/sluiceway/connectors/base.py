@@ -225,7 +225,10 @@ class ConnectorContext:
 
 @dataclass(frozen=True)
 class Connector:
-    """A system. ``examples`` are YAML texts of a source or warehouse; the tests run them."""
+    """A system. ``examples`` are YAML texts of a source or warehouse; the tests run them.
+
+    ``rescan``: a native scan may be read twice in a run, cheaply and with the same rows.
+    """
 
     name: str
     doc: str
@@ -235,3 +238,4 @@ class Connector:
     sink: Callable[[Any, ConnectorContext], Sink] | None = None
     extra: str | None = None
     examples: tuple[str, ...] = ()
+    rescan: bool = False

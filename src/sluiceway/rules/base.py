@@ -192,6 +192,17 @@ class Rule(BaseModel):
         """Raise PlanError where a column is missing or its type does not fit this rule."""
         ctx.schema.require(self.columns_used, ctx.where)
 
+    def reads(self) -> tuple[str, ...]:
+        """Relations that the rule names beside the batch: sources, steps or tables of the warehouse."""
+        return ()
+
+    def proven(self, ctx: RuleContext, rows: int) -> Judgement | None:
+        """The judgement that ``ctx.bounds`` and the number of rows prove without reading; else None.
+
+        Never asked for a rule with ``where``.
+        """
+        return None
+
     def explanation(self) -> str:
         """What a row or table must be like, in one plain sentence; the gate's message uses it."""
         raise NotImplementedError

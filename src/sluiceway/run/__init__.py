@@ -1,1 +1,1 @@
-
+"""One run of a pipeline: resolve, walk the plan, judge, publish."""

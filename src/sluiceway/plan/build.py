@@ -1,0 +1,256 @@
+"""Spec and schemas in, plan out. Pure: the same input gives the same plan, and nothing is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from sluiceway.errors import PlanError, Where
+from sluiceway.plan.conform import Conformed, conform
+from sluiceway.plan.lineage import Lineage, column_lineage
+from sluiceway.plan.nodes import (
+    AuditGate,
+    AuditSource,
+    Extract,
+    Node,
+    Plan,
+    Publish,
+    PythonStep,
+    Quarantine,
+    Stage,
+    Transform,
+)
+from sluiceway.rules.base import RuleContext
+from sluiceway.rules.fuse import Check, any_bit, assign, mask_expressions, number_checks
+from sluiceway.schema import Schema
+from sluiceway.spec.model import SchemaContract
+from sluiceway.sql.safe import tables_of
+from sluiceway.sql.typing import describe
+from sluiceway.transforms.base import StepContext
+from sluiceway.transforms.mask import Mask
+from sluiceway.transforms.python import Python
+
+if TYPE_CHECKING:
+    from sluiceway.spec.model import DeclaredRule, Pipeline
+
+__all__ = ["build", "names_read"]
+
+
+@dataclass
+class _Builder:
+    pipeline: Pipeline
+    relations: dict[str, Schema]
+    target: Schema | None
+    started_at: str
+    datasets: Mapping[str, Schema]
+    steps: list[Transform | PythonStep] = field(default_factory=list)
+    binds: dict[str, Any] = field(default_factory=dict)
+
+    def compile_steps(self) -> str:
+        """Adds a node and a relation a step; the name of the last relation."""
+        current = next(iter(self.pipeline.sources))
+        for number, declared in enumerate(self.pipeline.steps, 1):
+            step, where = declared.step, declared.where
+            name = step.name or f"_step_{number}"
+            if name.casefold() in {r.casefold() for r in self.relations}:
+                raise PlanError(f"two relations are named '{name}'", where=where, hint="rename the step")
+            reads = self._relation(step.from_, where) if step.from_ else current
+            if isinstance(step, Python):
+                schema = step.output_schema(self.relations[reads], self.pipeline.project.folder)
+                self.steps.append(PythonStep(name, reads, step, schema))
+            else:
+                ctx = StepContext(
+                    current=reads,
+                    schemas=self.relations,
+                    where=where,
+                    variables=self.pipeline.variables,
+                    binds=self.binds,
+                    started_at=self.started_at,
+                )
+                query = step.compile(ctx)
+                names = tuple(self._relation(n, where) for n in tables_of(query))
+                schema = describe(query, {n: self.relations[n] for n in names}, where)
+                self.steps.append(Transform(name, query, names, step.kind))
+            self.relations[name] = schema
+            current = name
+        return current
+
+    def _relation(self, name: str, where: Where) -> str:
+        found = next((r for r in self.relations if r.casefold() == name.casefold()), None)
+        if found is None:
+            raise PlanError(
+                f"there is no relation '{name}'", where=where, hint=f"there are: {', '.join(self.relations)}"
+            )
+        return found
+
+    def source_checks(self, name: str) -> tuple[Check, ...]:
+        spec = self.pipeline.sources[name]
+        return self._checks(spec.rules, self.relations[name], source=name)
+
+    def _checks(
+        self, rules: Iterable[DeclaredRule], schema: Schema, *, source: str = ""
+    ) -> tuple[Check, ...]:
+        mode = self.pipeline.destination.mode
+        checks = []
+        for declared in rules:
+            ctx = RuleContext(
+                schema=schema,
+                where=declared.where,
+                phase="source" if source else "gate",
+                started_at=self.started_at,
+                relations=self.relations,
+                has_target=not source and self.target is not None and mode != "replace",
+                mode=mode,
+                key=self.pipeline.destination.key,
+                timezone=self.pipeline.sources[source].config.timezone if source else "UTC",
+                variables=self.pipeline.variables,
+            )
+            declared.rule.validate_for(ctx)
+            checks.append(Check("", declared.rule, declared.where, ctx, ctx.phase, source))
+        return assign(number_checks(checks))
+
+
+def build(
+    pipeline: Pipeline,
+    schemas: Mapping[str, Schema],
+    *,
+    target: Schema | None,
+    datasets: Mapping[str, Schema],
+    started_at: datetime,
+) -> Plan:
+    """The plan of one run.
+
+    Args:
+        schemas: of every source. ``datasets``: of the warehouse's tables that SQL names.
+        target: the destination as it is; None where it does not exist.
+
+    Raises:
+        PlanError: names, types or SQL don't fit.
+    """
+    builder = _Builder(
+        pipeline=pipeline,
+        relations={**schemas, **datasets},
+        target=target,
+        started_at=f"{started_at:%Y-%m-%d %H:%M:%S.%f}",
+        datasets=datasets,
+    )
+    last = builder.compile_steps()
+    result = builder.relations[last]
+    _require_keys(pipeline, result)
+    conformed = _conform(pipeline, result, target)
+    output = Schema(tuple(conformed.schema))
+    checks = builder._checks((*conformed.rules, *pipeline.rules), result)
+    lineage = _lineage(builder, last)
+    extract = [_extract(builder, name, checks) for name in pipeline.sources]
+    audits = [AuditSource(name, found) for name in pipeline.sources if (found := builder.source_checks(name))]
+    nodes: list[Node] = [
+        *extract,
+        *audits,
+        *builder.steps,
+        _stage(conformed, checks, last),
+        AuditGate(checks),
+        Quarantine(checks),
+        Publish(pipeline.destination.mode, conformed.add, conformed.widen),
+    ]
+    return Plan(
+        pipeline=pipeline,
+        nodes=tuple(nodes),
+        relations=builder.relations,
+        output=output,
+        last=last,
+        lineage=lineage,
+        binds={**pipeline.variables, **builder.binds},
+        hidden=_hidden(pipeline, lineage, schemas),
+        discards=conformed.discards,
+    )
+
+
+def names_read(pipeline: Pipeline) -> tuple[str, ...]:
+    """Relations that steps and rules read and that are neither sources nor steps."""
+    own = {name.casefold() for name in pipeline.sources}
+    own |= {s.step.name.casefold() for s in pipeline.steps if s.step.name}
+    declared = [*pipeline.rules, *(r for s in pipeline.sources.values() for r in s.rules)]
+    names = [name for s in pipeline.steps for name in s.step.reads()]
+    names += [name for d in declared for name in d.rule.reads()]
+    return tuple(dict.fromkeys(n for n in names if n.casefold() not in own and not n.startswith("_")))
+
+
+def _require_keys(pipeline: Pipeline, result: Schema) -> None:
+    destination = pipeline.destination
+    named = [*destination.key, *([destination.version] if destination.version else [])]
+    if destination.scd2 is not None and destination.scd2.effective_at:
+        named.append(destination.scd2.effective_at)
+    result.require(named, destination.where, "the result")
+
+
+def _conform(pipeline: Pipeline, result: Schema, target: Schema | None) -> Conformed:
+    destination, contract = pipeline.destination, pipeline.contract
+    if contract is not None and contract.schema is not None:
+        policy = SchemaContract(columns="freeze", data_type="freeze")
+        return conform(
+            result, contract.schema, policy, where=destination.where, of=f"contract {contract.id}"
+        )
+    return conform(
+        result, target, destination.schema_contract, where=destination.where, of=str(destination.table)
+    )
+
+
+def _extract(builder: _Builder, name: str, gate: tuple[Check, ...]) -> Extract:
+    """A source is spooled when reading it once more would cost or could differ."""
+    spec = builder.pipeline.sources[name]
+    readers = sum(name in (s.reads if isinstance(s, Transform) else (s.reads,)) for s in builder.steps)
+    readers += any(name in check.relations for check in gate)
+    why: str | None = None
+    if spec.incremental is not None:
+        why = "its cursor's maximum must be of the very rows that were read"
+    elif spec.config.on_bad_row != "fail":
+        why = "unreadable rows are counted and kept"
+    elif not spec.connector.rescan:
+        if spec.rules:
+            why = "its rules are judged before the transform"
+        elif readers > 1:
+            why = f"it is read by {readers} steps and rules"
+    return Extract(name, None, why)
+
+
+def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str) -> Stage:
+    select = exp.select(*conformed.select).from_(exp.table_(last, quoted=True))
+    in_pass = [check for check in checks if check.in_pass]
+    for name, mask in mask_expressions(in_pass, of=checks).items():
+        select = select.select(exp.alias_(mask, name, quoted=True))
+    turned_away = [c.bit for c in in_pass if c.rule.effective_on_fail == "quarantine" and c.bit is not None]
+    bad = any_bit(turned_away)
+    return Stage(select, bad.sql("duckdb") if bad is not None else None, last)
+
+
+def _lineage(builder: _Builder, last: str) -> Lineage:
+    sources = {*builder.pipeline.sources, *builder.datasets}
+    inputs = {name: schema for name, schema in builder.relations.items() if name in sources}
+    steps: list[tuple[str, exp.Query | None, tuple[str, ...], Schema]] = []
+    for step in builder.steps:
+        query = step.query if isinstance(step, Transform) else None
+        reads = step.reads if isinstance(step, Transform) else (step.reads,)
+        steps.append((step.relation, query, reads, builder.relations[step.relation]))
+    return column_lineage(inputs, steps, last)
+
+
+def _hidden(
+    pipeline: Pipeline, lineage: Lineage, schemas: Mapping[str, Schema]
+) -> dict[str, frozenset[str]]:
+    """Columns whose samples are masked: classified or masked ones, and whatever flows into them."""
+    masked = {name.casefold() for s in pipeline.steps if isinstance(s.step, Mask) for name in s.step.masked()}
+    classified = pipeline.contract.classified if pipeline.contract else frozenset()
+    secret = masked | {name.casefold() for name in classified}
+    hidden: dict[str, set[str]] = {"gate": set(secret)}
+    for output, edges in lineage.columns.items():
+        for edge in edges:
+            if edge.masking or output.casefold() in secret:
+                hidden.setdefault(edge.relation, set()).add(edge.column.casefold())
+    for source, schema in schemas.items():
+        # a column masked half-way and dropped later leaves no edge: go by its name too
+        hidden.setdefault(source, set()).update(n.casefold() for n in schema.names if n.casefold() in secret)
+    return {phase: frozenset(names) for phase, names in hidden.items()}

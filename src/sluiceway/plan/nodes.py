@@ -1,0 +1,155 @@
+"""The plan is data: small frozen nodes that run, explain and lineage walk alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.rules.fuse import Check
+from sluiceway.schema import Schema
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from sluiceway.plan.lineage import Lineage
+    from sluiceway.spec.model import Pipeline
+    from sluiceway.transforms.python import Python
+
+__all__ = [
+    "AuditGate",
+    "AuditSource",
+    "Extract",
+    "Node",
+    "Plan",
+    "Publish",
+    "PythonStep",
+    "Quarantine",
+    "Stage",
+    "Transform",
+]
+
+
+@dataclass(frozen=True)
+class Extract:
+    """Read one source. ``spool`` says why it is written to staging first; None: scanned in place."""
+
+    source: str
+    columns: tuple[str, ...] | None
+    spool: str | None
+
+    @property
+    def name(self) -> str:
+        return f"extract {self.source}"
+
+
+@dataclass(frozen=True)
+class AuditSource:
+    """Judge a source's rows before the transform sees them."""
+
+    source: str
+    checks: tuple[Check, ...]
+
+    @property
+    def name(self) -> str:
+        return f"audit {self.source}"
+
+
+@dataclass(frozen=True)
+class Transform:
+    """One declarative step: a SELECT over relations by name. Evaluated lazily, within the staging."""
+
+    relation: str
+    query: exp.Query
+    reads: tuple[str, ...]
+    kind: str
+
+    @property
+    def name(self) -> str:
+        return f"transform {self.relation}"
+
+
+@dataclass(frozen=True)
+class PythonStep:
+    """A function from Arrow batches to Arrow batches; its output is spooled."""
+
+    relation: str
+    reads: str
+    step: Python
+    schema: Schema
+
+    @property
+    def name(self) -> str:
+        return f"transform {self.relation}"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Materialise the result once, with the violation bitmask of every check that needs one row only.
+
+    ``query`` selects the output columns and the mask columns; ``bad`` is the condition, over the masks,
+    of rows that are set apart.
+    """
+
+    query: exp.Query
+    bad: str | None
+    relation: str
+    name: str = "stage"
+
+
+@dataclass(frozen=True)
+class AuditGate:
+    """Judge the staged rows: masks, aggregates, and queries of their own."""
+
+    checks: tuple[Check, ...]
+    name: str = "audit gate"
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """Describe the rows that were turned away, for the publish transaction."""
+
+    checks: tuple[Check, ...]
+    name: str = "quarantine"
+
+
+@dataclass(frozen=True)
+class Publish:
+    """One transaction: evolution, rows by mode, quarantine, cursors, receipt."""
+
+    mode: str
+    add_columns: Mapping[str, str] = field(default_factory=dict)
+    widen_columns: Mapping[str, str] = field(default_factory=dict)
+    name: str = "publish"
+
+
+Node = Extract | AuditSource | Transform | PythonStep | Stage | AuditGate | Quarantine | Publish
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``relations``: every name that SQL may read, with its schema; ``output``: what is published.
+
+    ``binds`` are values that stand beside the SQL. ``hidden`` maps a phase (a source's name, or
+    ``gate``) to the columns whose samples are masked. ``discards``: columns whose values may be
+    discarded, with the check that counts them.
+    """
+
+    pipeline: Pipeline
+    nodes: tuple[Node, ...]
+    relations: Mapping[str, Schema]
+    output: Schema
+    last: str
+    lineage: Lineage
+    binds: Mapping[str, Any] = field(default_factory=dict)
+    hidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    discards: Mapping[str, str] = field(default_factory=dict)
+
+    def checks(self) -> tuple[Check, ...]:
+        return tuple(
+            check for node in self.nodes if isinstance(node, AuditSource | AuditGate) for check in node.checks
+        )
+
+    def select(self, kind: type[Any]) -> tuple[Any, ...]:
+        """The nodes of one kind, in order."""
+        return tuple(node for node in self.nodes if isinstance(node, kind))

@@ -1,0 +1,82 @@
+"""Names of relations -> SQL of one engine.
+
+Plans name relations; where their rows lie (a file, an attached database, a staging folder) is only
+known while running. ``Relations`` puts what a query reads in front of it as common table expressions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from sluiceway.duck import ident
+from sluiceway.sql.primitives import lower
+from sluiceway.sql.safe import tables_of
+
+__all__ = ["Relations"]
+
+
+@dataclass(frozen=True)
+class _Bound:
+    name: str
+    sql: str
+    reads: tuple[str, ...]
+    scan: bool
+
+
+class Relations:
+    """
+    >>> r = Relations("duckdb")
+    >>> r.scan("orders", "SELECT 1 AS id")
+    >>> r.step("_step_1", exp.select("id").from_("orders"))
+    >>> r.compile(exp.select("*").from_("_step_1"))
+    'WITH "orders" AS NOT MATERIALIZED (SELECT 1 AS id), "_step_1" AS (SELECT id FROM orders) SELECT * FROM _step_1'
+    """
+
+    def __init__(self, dialect: str) -> None:
+        self.dialect = dialect
+        self._bound: dict[str, _Bound] = {}
+
+    def scan(self, name: str, sql: str) -> None:
+        """Bind a name to a SELECT in the engine's own dialect; binding again replaces."""
+        self._bound[name.casefold()] = _Bound(name, sql, (), True)
+
+    def step(self, name: str, query: exp.Query) -> None:
+        """Bind a name to a tree that reads bound names."""
+        text = lower(query, self.dialect).sql(self.dialect)
+        self._bound[name.casefold()] = _Bound(name, text, tuple(tables_of(query)), False)
+
+    def __contains__(self, name: str) -> bool:
+        return name.casefold() in self._bound
+
+    def prefix(self, reads: Iterable[str]) -> str:
+        """``WITH …`` for everything that these names read, in an order that works; empty if nothing."""
+        needed: dict[str, _Bound] = {}
+
+        def visit(name: str) -> None:
+            bound = self._bound.get(name.casefold())
+            if bound is None or bound.name in needed:
+                return
+            for read in bound.reads:
+                visit(read)
+            needed[bound.name] = bound
+
+        for name in reads:
+            visit(name)
+        if not needed:
+            return ""
+        # a scan that is read twice is scanned twice: keeping 10M rows in memory would cost more
+        parts = [
+            f"{ident(b.name)} AS {'NOT MATERIALIZED ' if b.scan else ''}({b.sql})" for b in needed.values()
+        ]
+        return f"WITH {', '.join(parts)} "
+
+    def compile(self, query: exp.Query) -> str:
+        """The whole statement, in the engine's dialect."""
+        text = lower(query, self.dialect).sql(self.dialect)
+        prefix = self.prefix(tables_of(query))
+        if prefix and query.args.get("with_"):
+            text = f"SELECT * FROM ({text}) AS _q"
+        return prefix + text

@@ -1,0 +1,159 @@
+"""The only I/O before the plan: open engine, destination and sources; ask schemas and state."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sluiceway import plugins
+from sluiceway.connectors.base import ConnectorContext
+from sluiceway.errors import PlanError, did_you_mean
+from sluiceway.schema import Schema, TableName
+from sluiceway.spec.units import parse_size
+
+if TYPE_CHECKING:
+    from sluiceway.connectors.base import Sink, Source
+    from sluiceway.engines.base import Engine, EngineSettings
+    from sluiceway.exchange import Cursor
+    from sluiceway.spec.model import Pipeline
+
+__all__ = ["Resolved", "open_engine", "open_sink", "open_source", "resolved"]
+
+_ENGINE_SHARE = 0.6
+"""Of a process's memory_limit that the engine's buffer gets when it has no limit of its own."""
+
+
+@dataclass
+class Resolved:
+    """Everything that is open for one run. ``datasets``: tables of the warehouse that SQL names."""
+
+    pipeline: Pipeline
+    engine: Engine
+    sink: Sink
+    sources: dict[str, Source]
+    schemas: dict[str, Schema]
+    target: Schema | None
+    datasets: dict[str, Schema]
+    state: tuple[Cursor, ...]
+    started_at: datetime
+    staging: Path
+    fingerprints: dict[str, str | None] = field(default_factory=dict)
+
+
+def engine_settings(pipeline: Pipeline) -> EngineSettings:
+    """The environment's engine; its buffer is 60 % of the pipeline's memory_limit if not said."""
+    settings = pipeline.environment.engine
+    if settings.memory_limit is None and pipeline.memory_limit is not None:
+        megabytes = max(64, int(pipeline.memory_limit * _ENGINE_SHARE) // 1_000_000)
+        settings = replace(settings, memory_limit=f"{megabytes}MB")
+    if settings.memory_limit is not None:
+        parse_size(settings.memory_limit)
+    return settings
+
+
+def open_engine(settings: EngineSettings, staging: Path) -> Engine:
+    engine: Engine = plugins.load("engines", settings.type)()
+    engine.connect(settings, staging)
+    return engine
+
+
+def context(pipeline: Pipeline, started_at: datetime, name: str = "") -> ConnectorContext:
+    return ConnectorContext(
+        project=pipeline.project.folder,
+        name=name,
+        started_at=started_at,
+        lock_timeout=pipeline.destination.lock_timeout,
+    )
+
+
+def open_sink(pipeline: Pipeline, started_at: datetime) -> Sink:
+    """The destination's warehouse, not yet attached anywhere."""
+    destination = pipeline.destination
+    if destination.connector.sink is None:
+        raise PlanError(f"{destination.connector.name} can't be written to", where=destination.where)
+    return destination.connector.sink(destination.config, context(pipeline, started_at))
+
+
+def open_source(pipeline: Pipeline, name: str, started_at: datetime) -> Source:
+    spec = pipeline.sources[name]
+    if spec.connector.source is None:
+        raise PlanError(f"{spec.connector.name} can't be read from", where=spec.where)
+    ctx = replace(context(pipeline, started_at, name), where=spec.where)
+    return spec.connector.source(spec.config, ctx)
+
+
+@contextmanager
+def resolved(
+    pipeline: Pipeline,
+    *,
+    started_at: datetime,
+    staging: Path,
+    named: Sequence[str],
+    keep: bool = False,
+) -> Iterator[Resolved]:
+    """Open everything, and close it whatever happens.
+
+    Args:
+        named: relations that steps and rules read and that are neither sources nor steps: tables of
+            the warehouse.
+        keep: leave the staging folder behind.
+    """
+    with ExitStack() as stack:
+        engine = open_engine(engine_settings(pipeline), staging)
+        stack.callback(_clear, engine, staging, keep)
+        sink = open_sink(pipeline, started_at)
+        stack.callback(sink.close)
+        sink.open(engine)
+        sources: dict[str, Source] = {}
+        for name in pipeline.sources:
+            sources[name] = open_source(pipeline, name, started_at)
+            stack.callback(sources[name].close)
+        fingerprints = {name: source.fingerprint() for name, source in sources.items()}
+        yield Resolved(
+            pipeline=pipeline,
+            engine=engine,
+            sink=sink,
+            sources=sources,
+            schemas=_schemas(sources),
+            target=sink.columns(pipeline.destination.table),
+            datasets=_datasets(sink, named, pipeline),
+            state=sink.state(pipeline.name),
+            started_at=started_at,
+            staging=staging,
+            fingerprints=fingerprints,
+        )
+
+
+def _clear(engine: Engine, staging: Path, keep: bool) -> None:
+    engine.close()
+    if not keep:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _schemas(sources: Mapping[str, Source]) -> dict[str, Schema]:
+    """All sources' schemas, asked side by side: most of the time is waiting."""
+    if len(sources) == 1:
+        return {name: source.schema() for name, source in sources.items()}
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        futures = {name: pool.submit(source.schema) for name, source in sources.items()}
+        return {name: future.result() for name, future in futures.items()}
+
+
+def _datasets(sink: Sink, named: Sequence[str], pipeline: Pipeline) -> dict[str, Schema]:
+    found: dict[str, Schema] = {}
+    for name in named:
+        schema = sink.columns(TableName.parse(name)) if name.count(".") <= 1 else None
+        if schema is None:
+            there = [*pipeline.sources, *(s.step.name for s in pipeline.steps if s.step.name)]
+            raise PlanError(
+                f"'{name}' is neither a source, nor a step, nor a table of the warehouse",
+                hint=did_you_mean(name, there),
+            )
+        found[name] = schema
+    return found
