@@ -62,7 +62,8 @@ class DuckDBEngine:
     def seal(self, folders: Sequence[Path]) -> None:
         paths = [self.staging, self._spill, *folders]
         directories = [str(p.absolute()) for p in paths if not p.is_file()]
-        files = [str(p.absolute()) for p in paths if p.is_file()]
+        # a file that is yet to be made (a database's write-ahead log) is named here too
+        files = [str(p.absolute()) for p in paths if not p.is_dir()]
         with _errors():
             # lists can't be bound in SET
             self.connection.execute(f"SET allowed_directories = [{', '.join(map(literal, directories))}]")
