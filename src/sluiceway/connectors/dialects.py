@@ -37,9 +37,7 @@ def naive_utc(moment: datetime) -> datetime:
     >>> naive_utc(datetime(2026, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))))
     datetime.datetime(2026, 1, 1, 0, 0)
     """
-    return (
-        moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
-    )
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 @dataclass(frozen=True)
@@ -61,11 +59,7 @@ class Dialect:
 
     def same(self, left: str, right: str) -> str:
         """NULL-safe equality, never NULL itself."""
-        return (
-            f"{left} <=> {right}"
-            if self.name == "mysql"
-            else f"{left} IS NOT DISTINCT FROM {right}"
-        )
+        return f"{left} <=> {right}" if self.name == "mysql" else f"{left} IS NOT DISTINCT FROM {right}"
 
     def timestamp(self, expression: str) -> str:
         """``expression`` as a naive timestamp; the session's zone must be UTC."""

@@ -84,24 +84,19 @@ def create_tables(dialect: Dialect, place: Place) -> tuple[str, ...]:
     Where the system has primary keys, ``receipts`` and ``state`` have one: two runs that raced past
     every lock could then still not both commit.
     """
-    keys: dict[str, tuple[str, ...]] = {
+    by_dialect: dict[str, dict[str, tuple[str, ...]]] = {
         "duckdb": {},  # DuckLake has none
         "postgres": {"receipts": ("run_id",), "state": ("pipeline", "source")},
-        "mysql": {
-            "receipts": ("run_id",)
-        },  # two keys of 700 characters are more than InnoDB takes
-    }[dialect.name]
+        "mysql": {"receipts": ("run_id",)},  # two keys of 700 characters are more than InnoDB takes
+    }
+    keys = by_dialect[dialect.name]
     tables = {"state": _STATE, "receipts": _RECEIPTS, "quarantine": _QUARANTINE}
     made = []
     for name, columns in tables.items():
-        lines = [
-            f"{dialect.ident(c)} {dialect.type(kind)}" for c, kind in columns.items()
-        ]
+        lines = [f"{dialect.ident(c)} {dialect.type(kind)}" for c, kind in columns.items()]
         if name in keys:
             lines.append(f"PRIMARY KEY ({_names(dialect, keys[name])})")
-        made.append(
-            f"CREATE TABLE IF NOT EXISTS {_table(dialect, place, name)} ({', '.join(lines)})"
-        )
+        made.append(f"CREATE TABLE IF NOT EXISTS {_table(dialect, place, name)} ({', '.join(lines)})")
     return tuple(made)
 
 
@@ -118,14 +113,9 @@ def write_state(
     made = []
     for c in cursors:
         of = f"{dialect.ident('pipeline')} = {lit(pipeline)} AND {dialect.ident('source')} = {lit(c.source)}"
-        values = ", ".join(
-            lit(v)
-            for v in (pipeline, c.source, c.column, c.type, c.value, run_id, moment)
-        )
+        values = ", ".join(lit(v) for v in (pipeline, c.source, c.column, c.type, c.value, run_id, moment))
         made.append(f"DELETE FROM {table} WHERE {of}")
-        made.append(
-            f"INSERT INTO {table} ({_names(dialect, _STATE)}) VALUES ({values})"
-        )
+        made.append(f"INSERT INTO {table} ({_names(dialect, _STATE)}) VALUES ({values})")
     return tuple(made)
 
 
@@ -143,8 +133,7 @@ def mark_quarantine(
     for start in range(0, len(ids), _CHUNK):
         listed = ", ".join(lit(i) for i in ids[start : start + _CHUNK])
         of = (
-            f"{dialect.ident('status')} = {lit('waiting')} "
-            f"AND {dialect.ident('quarantine_id')} IN ({listed})"
+            f"{dialect.ident('status')} = {lit('waiting')} AND {dialect.ident('quarantine_id')} IN ({listed})"
         )
         yield (
             f"SELECT count(*) FROM {table} WHERE {of}",
@@ -152,18 +141,12 @@ def mark_quarantine(
         )
 
 
-def write_replays(
-    dialect: Dialect, place: Place, ids: Sequence[str]
-) -> tuple[str, ...]:
+def write_replays(dialect: Dialect, place: Place, ids: Sequence[str]) -> tuple[str, ...]:
     """The rows whose replay this publish carries are no longer waiting."""
-    return tuple(
-        update for _, update in mark_quarantine(dialect, place, ids, "replayed")
-    )
+    return tuple(update for _, update in mark_quarantine(dialect, place, ids, "replayed"))
 
 
-def write_receipt(
-    dialect: Dialect, place: Place, receipt: Receipt, cursors: str = "[]"
-) -> str:
+def write_receipt(dialect: Dialect, place: Place, receipt: Receipt, cursors: str = "[]") -> str:
     """``cursors``: JSON of the pipeline's marks before the run, kept for rollback."""
     values = (
         receipt.run_id, receipt.pipeline, receipt.table, receipt.mode, receipt.published,
@@ -184,11 +167,7 @@ def select_receipts(
 ) -> str:
     """A SELECT for ``receipt_of``, newest first."""
     wanted = {"pipeline": pipeline, "run_id": run_id}
-    of = [
-        f"{dialect.ident(k)} = {dialect.literal(v)}"
-        for k, v in wanted.items()
-        if v is not None
-    ]
+    of = [f"{dialect.ident(k)} = {dialect.literal(v)}" for k, v in wanted.items() if v is not None]
     columns = _names(dialect, [c for c in _RECEIPTS if c != "cursors"])
     return (
         f"SELECT {columns} FROM {_table(dialect, place, 'receipts')}"
@@ -199,9 +178,7 @@ def select_receipts(
 
 def select_state(dialect: Dialect, place: Place, pipeline: str) -> str:
     """A SELECT for ``cursor_of``."""
-    columns = _names(
-        dialect, ("source", "cursor_column", "cursor_type", "cursor_value")
-    )
+    columns = _names(dialect, ("source", "cursor_column", "cursor_type", "cursor_value"))
     return (
         f"SELECT {columns} FROM {_table(dialect, place, 'state')} "
         f"WHERE {dialect.ident('pipeline')} = {dialect.literal(pipeline)} ORDER BY {dialect.ident('source')}"

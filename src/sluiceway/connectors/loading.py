@@ -116,11 +116,7 @@ def check_order(verdict: Verdict, staged: Staged, order: PublishOrder) -> None:
         )
     if order.mode == "scd2":
         _check_scd2(staged, order)
-    missing = [
-        c
-        for c in (*order.key, *filter(None, [order.version]))
-        if c not in staged.schema
-    ]
+    missing = [c for c in (*order.key, *filter(None, [order.version])) if c not in staged.schema]
     if missing:
         raise DestinationError(f"{order.table}: the rows have no column '{missing[0]}'")
 
@@ -134,9 +130,7 @@ def _check_scd2(staged: Staged, order: PublishOrder) -> None:
                 hint=f"drop or rename {name} in the transform",
             )
     if options.effective_at is not None and options.effective_at not in staged.schema:
-        raise DestinationError(
-            f"{order.table}: the rows have no column '{options.effective_at}'"
-        )
+        raise DestinationError(f"{order.table}: the rows have no column '{options.effective_at}'")
 
 
 def load(
@@ -194,21 +188,15 @@ class _Names:
         return self.dialect.relation(self.target[-1], name)
 
     def keys(self, left: str, right: str) -> str:
-        return " AND ".join(
-            f"{self.column(left, k)} = {self.column(right, k)}" for k in self.order.key
-        )
+        return " AND ".join(f"{self.column(left, k)} = {self.column(right, k)}" for k in self.order.key)
 
     def keys_of_target(self, other: str) -> str:
-        return " AND ".join(
-            f"{self.column(other, k)} = {self.of_target(k)}" for k in self.order.key
-        )
+        return " AND ".join(f"{self.column(other, k)} = {self.of_target(k)}" for k in self.order.key)
 
     def insert(self, where: str = "") -> str:
         names = ", ".join(self.dialect.ident(c) for c in self.columns)
         values = ", ".join(self.column(NEW, c) for c in self.columns)
-        return (
-            f"INSERT INTO {self.table} ({names}) SELECT {values} FROM {self.new}{where}"
-        )
+        return f"INSERT INTO {self.table} ({names}) SELECT {values} FROM {self.new}{where}"
 
 
 def _merge(n: _Names) -> Load:
@@ -227,7 +215,9 @@ def _merge(n: _Names) -> Load:
     )
     same_key = f"SELECT 1 FROM {n.table} AS {_OLD} WHERE {n.keys(_OLD, NEW)}"
     loses = f"{old} IS NOT NULL AND ({new} IS NULL OR {new} < {old})"
-    beaten = f"SELECT 1 FROM {n.new} WHERE {n.keys_of_target(NEW)} AND ({target} IS NULL OR {new} >= {target})"
+    beaten = (
+        f"SELECT 1 FROM {n.new} WHERE {n.keys_of_target(NEW)} AND ({target} IS NULL OR {new} >= {target})"
+    )
     return Load(
         (
             f"DELETE FROM {n.table} WHERE EXISTS ({beaten})",
@@ -255,8 +245,7 @@ def _scd2(n: _Names, options: Scd2) -> Load:
     by = key_list if options.effective_at is None else f"{key_list}, {moment}"
     checks.append(
         Check(
-            f"SELECT count(*) FROM (SELECT 1 AS one FROM {n.new} GROUP BY {by} "
-            "HAVING count(*) > 1) AS ties",
+            f"SELECT count(*) FROM (SELECT 1 AS one FROM {n.new} GROUP BY {by} HAVING count(*) > 1) AS ties",
             "keys have several versions at one moment in the batch",
             "deduplicate by the key and effective_at before the load",
         )
@@ -277,9 +266,7 @@ def _scd2(n: _Names, options: Scd2) -> Load:
     cut = f"FROM {work} AS w WHERE w.is_new = 0 AND {at_target}"
     names = ", ".join([*(d.ident(c) for c in n.columns), begin, end])
     values = ", ".join([*(n.column(NEW, c) for c in n.columns), "w.t_at", "w.t_ends"])
-    joined = " AND ".join(
-        f"w.k{i} = {n.column(NEW, k)}" for i, k in enumerate(n.order.key)
-    )
+    joined = " AND ".join(f"w.k{i} = {n.column(NEW, k)}" for i, k in enumerate(n.order.key))
     insert = (
         f"INSERT INTO {n.table} ({names}) SELECT {values} FROM {n.new} "
         f"JOIN {work} AS w ON {joined} AND w.t_at = {moment} AND w.is_new = 1"
@@ -331,9 +318,7 @@ def _timeline(n: _Names, options: Scd2) -> str:
     """
     d = n.dialect
     keys = [f"k{i}" for i in range(len(n.order.key))]
-    tracked = [
-        c for c in n.columns if c not in n.order.key and c != options.effective_at
-    ]
+    tracked = [c for c in n.columns if c not in n.order.key and c != options.effective_at]
     facts = [f"c{i}" for i in range(len(tracked))]
 
     def side(alias: str, at: str, until: str, is_new: int) -> str:
