@@ -16,6 +16,7 @@ from sluiceway.exchange import LoadMode, Scd2
 if TYPE_CHECKING:
     from sluiceway.connectors.base import Connector, Incremental, SinkConfig, SourceConfig
     from sluiceway.engines.base import EngineSettings
+    from sluiceway.errors import SpecError
     from sluiceway.rules.base import Rule
     from sluiceway.schema import Schema, TableName
     from sluiceway.transforms.base import Step
@@ -39,12 +40,17 @@ Evolution = Literal["evolve", "freeze", "discard_row", "discard_value"]
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """One entry of ``environments``, variables resolved. ``connections`` has its overrides merged."""
+    """One entry of ``environments``. ``connections`` has its overrides merged.
+
+    Variables of ``warehouse`` and of a connection are put in when it is read, so that only those used
+    need to be defined. ``error`` says why the environment can't be used at all; ``resolve`` raises it.
+    """
 
     name: str
     engine: EngineSettings
     warehouse: Mapping[str, Any]
     connections: Mapping[str, Mapping[str, Any]]
+    error: SpecError | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,7 @@ class DestinationSpec:
     schema_contract: SchemaContract = field(default_factory=SchemaContract)
     allow_empty: bool = False
     lock_timeout: float = 60.0
+    load_batch_size: int | None = None
 
 
 @dataclass(frozen=True)
