@@ -43,16 +43,19 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class Stage:
-    """A staged relation. ``relation`` can stand in FROM; ``files`` are its Parquet files, if any.
+    """A staged relation. ``relation`` can stand in FROM; ``good`` and ``bad`` are its two parts.
 
-    ``bounds``: what the files' footers prove: column -> (min, max, null_count). ``split`` tells the
-    files of rows to publish from those turned away while staging.
+    ``files`` and ``bad_files`` are their Parquet files, if any; ``rows`` counts both, ``bad_rows`` those
+    set apart. ``bounds``: what the files' footers prove: column -> (min, max, null_count).
     """
 
     name: str
     relation: str
+    good: str
+    bad: str
     schema: Schema
     rows: int
+    bad_rows: int = 0
     files: tuple[Path, ...] = ()
     bad_files: tuple[Path, ...] = ()
     bounds: Mapping[str, tuple[Any, Any, int | None]] = field(default_factory=dict)

@@ -137,16 +137,15 @@ class DuckDBEngine:
         return Stage(
             name=name,
             relation=_scan((*files, *bad_files), schema),
+            good=_scan(files, schema),
+            bad=_scan(bad_files, schema),
             schema=schema,
             rows=sum(row[1] for row in stats),
+            bad_rows=sum(row[1] for row in bad),
             files=files,
             bad_files=bad_files,
             bounds=_bounds([row[4] for row in (*good, *bad)], schema),
         )
-
-    def scan(self, files: Sequence[Path], schema: Schema) -> str:
-        """A relation over Parquet files of a stage; an empty one where there are none."""
-        return _scan(files, schema)
 
     def batches(self, sql: str, batch_size: int) -> pa.RecordBatchReader:
         with _errors():

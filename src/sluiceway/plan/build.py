@@ -13,6 +13,7 @@ from sluiceway.errors import PlanError, Where
 from sluiceway.plan.conform import Conformed, conform
 from sluiceway.plan.lineage import Lineage, column_lineage
 from sluiceway.plan.nodes import (
+    BEFORE,
     AuditGate,
     AuditSource,
     Extract,
@@ -209,12 +210,16 @@ def _extract(builder: _Builder, name: str, gate: tuple[Check, ...]) -> Extract:
         why = "its cursor's maximum must be of the very rows that were read"
     elif spec.config.on_bad_row != "fail":
         why = "unreadable rows are counted and kept"
-    elif not spec.connector.rescan:
-        if spec.rules:
-            why = "its rules are judged before the transform"
-        elif readers > 1:
-            why = f"it is read by {readers} steps and rules"
+    elif spec.rules and not (spec.connector.rescan and _only_judges(spec.rules)):
+        why = "its rules are judged before the transform"
+    elif readers > 1 and not spec.connector.rescan:
+        why = f"it is read by {readers} steps and rules"
     return Extract(name, None, why)
+
+
+def _only_judges(rules: Iterable[DeclaredRule]) -> bool:
+    """No row is taken away by these rules."""
+    return all(declared.rule.effective_on_fail in ("warn", "block") for declared in rules)
 
 
 def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str) -> Stage:
@@ -222,6 +227,9 @@ def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str) -> Stage:
     in_pass = [check for check in checks if check.in_pass]
     for name, mask in mask_expressions(in_pass, of=checks).items():
         select = select.select(exp.alias_(mask, name, quoted=True))
+    for name in conformed.discards:
+        before = exp.cast(exp.column(name, quoted=True), "VARCHAR", dialect="duckdb")
+        select = select.select(exp.alias_(before, BEFORE + name, quoted=True))
     turned_away = [c.bit for c in in_pass if c.rule.effective_on_fail == "quarantine" and c.bit is not None]
     bad = any_bit(turned_away)
     return Stage(select, bad.sql("duckdb") if bad is not None else None, last)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sluiceway.transforms.python import Python
 
 __all__ = [
+    "BEFORE",
     "AuditGate",
     "AuditSource",
     "Extract",
@@ -28,6 +29,10 @@ __all__ = [
     "Stage",
     "Transform",
 ]
+
+
+BEFORE = "_sluiceway_before_"
+"""Prefix of a staged column that keeps the text of a value which the destination can't hold."""
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,9 @@ class Relations:
         self.dialect = dialect
         self._bound: dict[str, _Bound] = {}
 
-    def scan(self, name: str, sql: str) -> None:
+    def scan(self, name: str, sql: str, reads: tuple[str, ...] = ()) -> None:
         """Bind a name to a SELECT in the engine's own dialect; binding again replaces."""
-        self._bound[name.casefold()] = _Bound(name, sql, (), True)
+        self._bound[name.casefold()] = _Bound(name, sql, reads, True)
 
     def step(self, name: str, query: exp.Query) -> None:
         """Bind a name to a tree that reads bound names."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from sluiceway import plugins
 from sluiceway.connectors.base import ConnectorContext
 from sluiceway.errors import PlanError, did_you_mean
 from sluiceway.schema import Schema, TableName
-from sluiceway.spec.units import parse_size
+from sluiceway.spec.units import size
 
 if TYPE_CHECKING:
     from sluiceway.connectors.base import Sink, Source
@@ -53,7 +53,7 @@ def engine_settings(pipeline: Pipeline) -> EngineSettings:
         megabytes = max(64, int(pipeline.memory_limit * _ENGINE_SHARE) // 1_000_000)
         settings = replace(settings, memory_limit=f"{megabytes}MB")
     if settings.memory_limit is not None:
-        parse_size(settings.memory_limit)
+        size(settings.memory_limit)
     return settings
 
 
@@ -95,14 +95,16 @@ def resolved(
     started_at: datetime,
     staging: Path,
     named: Sequence[str],
-    keep: bool = False,
+    holder: str | None = None,
+    keep: Callable[[], bool] = lambda: False,
 ) -> Iterator[Resolved]:
     """Open everything, and close it whatever happens.
 
     Args:
         named: relations that steps and rules read and that are neither sources nor steps: tables of
             the warehouse.
-        keep: leave the staging folder behind.
+        holder: who runs; the pipeline is locked in its name until everything is closed. None: no lock.
+        keep: asked at the end whether the staging folder stays.
     """
     with ExitStack() as stack:
         engine = open_engine(engine_settings(pipeline), staging)
@@ -110,6 +112,9 @@ def resolved(
         sink = open_sink(pipeline, started_at)
         stack.callback(sink.close)
         sink.open(engine)
+        if holder is not None:
+            name = f"pipeline {pipeline.name}"
+            stack.enter_context(sink.lock(name, pipeline.destination.lock_timeout, holder))
         sources: dict[str, Source] = {}
         for name in pipeline.sources:
             sources[name] = open_source(pipeline, name, started_at)
@@ -130,9 +135,9 @@ def resolved(
         )
 
 
-def _clear(engine: Engine, staging: Path, keep: bool) -> None:
+def _clear(engine: Engine, staging: Path, keep: Callable[[], bool]) -> None:
     engine.close()
-    if not keep:
+    if not keep():
         shutil.rmtree(staging, ignore_errors=True)
 
 

@@ -1,0 +1,252 @@
+"""Evaluate checks: over a staging by its masks, or over data in place by its predicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from sluiceway.exchange import MASK_COLUMN
+from sluiceway.rules.base import BATCH, Judgement, RowRule, RuleContext
+from sluiceway.rules.fuse import (
+    Check,
+    any_bit,
+    bit_value,
+    failing_by_bit,
+    judged,
+    mask_column,
+    mask_columns,
+    masks_query,
+    scan_query,
+    values_of,
+)
+from sluiceway.run.result import CheckResult
+from sluiceway.sql.primitives import call
+
+if TYPE_CHECKING:
+    from sluiceway.engines.base import Engine, Stage
+    from sluiceway.run.bind import Relations
+    from sluiceway.schema import Schema
+
+__all__ = ["Audit", "ALL", "GOOD"]
+
+ALL = "_staged"
+"""Every staged row, with its masks."""
+GOOD = "_good"
+"""The staged rows that would be published."""
+
+
+@dataclass
+class Audit:
+    """Evaluates checks on one engine and counts the scans it took."""
+
+    engine: Engine
+    relations: Relations
+    binds: Mapping[str, Any]
+    scans: int = 0
+
+    def query(self, tree: exp.Query) -> list[tuple[Any, ...]]:
+        return self.engine.query(self.relations.compile(tree), self.binds)
+
+    def one(self, tree: exp.Query) -> dict[str, Any]:
+        """The single row of a query, by column name."""
+        self.scans += 1
+        names = [e.alias_or_name for e in tree.selects]
+        row = self.query(tree)[0]
+        return dict(zip(names, row, strict=True))
+
+    # staged -----------------------------------------------------------------------------------------
+
+    def masked(self, checks: Sequence[Check], rows: int) -> dict[str, CheckResult]:
+        """Row checks that were decided while staging, out of the masks of ``ALL``."""
+        mine = [check for check in checks if check.in_pass]
+        if not mine:
+            return {}
+        query = masks_query(checks, ALL)
+        counts = failing_by_bit(self.query(query), checks) if query is not None else {}
+        self.scans += query is not None
+        totals = self._totals(mine, ALL)
+        return {
+            check.id: row_result(check, counts.get(check.id, 0), totals.get(check.id, rows)) for check in mine
+        }
+
+    def _totals(self, checks: Sequence[Check], relation: str) -> dict[str, int]:
+        """Rows that match each check's ``where``."""
+        query = scan_query(checks, relation, totals=True)
+        if query is None:
+            return {}
+        row = self.one(query)
+        return {check.id: row[f"t{i}"] for i, check in enumerate(checks) if f"t{i}" in row}
+
+    def beside(self, checks: Sequence[Check], rows: int) -> dict[str, CheckResult]:
+        """Checks that look at rows beside one another, over ``_batch``; each by its own query."""
+        results = {}
+        for check in checks:
+            if check.in_pass or check.measures.aggregates:
+                continue
+            if isinstance(check.rule, RowRule):
+                failing = self.blamed(check)
+                results[check.id] = row_result(check, failing, self._total(check, rows))
+            else:
+                results[check.id] = self.table(check, {}, rows)
+        return results
+
+    def _total(self, check: Check, rows: int) -> int:
+        return self._totals([check], BATCH).get(check.id, rows)
+
+    def blamed(self, check: Check) -> int:
+        """How many rows of ``_batch`` a check turns down."""
+        blame = check.blame()
+        if blame is None:
+            return 0
+        self.scans += 1
+        query = exp.select(call("count_if", blame)).from_(exp.table_(BATCH))
+        return int(self.query(query)[0][0])
+
+    def table(self, check: Check, values: Mapping[str, Any], rows: int) -> CheckResult:
+        """A table rule: its own queries, its judgement, and an exact count where it asks for one."""
+        found = dict(values)
+        for query in check.measures.queries:
+            found.update(self.one(query))
+        judgement = judged(check, found)
+        if not judgement.exact:
+            total = self._total(check, rows)
+            judgement = replace(judgement, failing=self.blamed(check), total=total, exact=True)
+        return table_result(check, judgement)
+
+    def aggregates(self, checks: Sequence[Check], rows: int, relation: str) -> dict[str, CheckResult]:
+        """Table rules over aggregates, all in one scan of the publishable rows."""
+        mine = [check for check in checks if check.measures.aggregates]
+        query = scan_query(mine, relation, aggregates=True)
+        row = self.one(query) if query is not None else {}
+        return {check.id: self.table(check, values_of(i, row), rows) for i, check in enumerate(mine)}
+
+    # in place ---------------------------------------------------------------------------------------
+
+    def in_place(self, checks: Sequence[Check], rows: int | None = None) -> tuple[int, dict[str, CheckResult]]:
+        """All checks over ``_batch`` as it stands: what metadata proves is not read, row checks and
+        aggregates share one scan, the rest get a query of their own."""
+        results = {c.id: r for c in checks if rows is not None and (r := proven(c, rows)) is not None}
+        left = [check for check in checks if check.id not in results]
+        shared = [check for check in left if check.in_pass or check.measures.aggregates]
+        removed = [c.blame() for c in checks if c.in_pass and c.rule.effective_on_fail == "quarantine"]
+        gone = exp.or_(*[b for b in removed if b is not None]) if removed else None
+        query = scan_query(
+            shared,
+            BATCH,
+            predicates=bool(shared) or rows is None,
+            totals=True,
+            aggregates=True,
+            publishable=exp.not_(exp.paren(gone)) if gone is not None else None,
+        )
+        row = self.one(query) if query is not None else {}
+        n = rows if rows is not None else int(row["n"])
+        for i, check in enumerate(shared):
+            total = row.get(f"t{i}", n)
+            if check.in_pass:
+                results[check.id] = row_result(check, row[f"f{i}"], total)
+            else:
+                results[check.id] = self.table(check, values_of(i, row), n)
+        results.update(self.beside([c for c in left if c.id not in results], n))
+        return n, results
+
+    # rows -------------------------------------------------------------------------------------------
+
+    def samples(
+        self, check: Check, relation: str, keys: Sequence[str], hidden: frozenset[str], limit: int
+    ) -> list[dict[str, Any]]:
+        """At most ``limit`` failing rows: the key and the judged columns, hidden ones masked."""
+        blame = check.blame() if relation == BATCH or check.bit is None else any_bit([check.bit])
+        if blame is None or limit <= 0:
+            return []
+        wanted = [*keys, *check.rule.columns_used]
+        schema = check.context.schema
+        names = list(dict.fromkeys(schema[n].name for n in wanted if n in schema))
+        if not names:
+            return []
+        columns = [
+            exp.alias_(exp.cast(exp.column(name, quoted=True), "VARCHAR", dialect="duckdb"), name, quoted=True)
+            for name in names
+        ]
+        query = exp.select(*columns).from_(exp.table_(relation, quoted=True)).where(blame).limit(limit)
+        rows = self.query(query)
+        return [
+            {
+                name: "***" if name.casefold() in hidden and value is not None else value
+                for name, value in zip(names, row, strict=True)
+            }
+            for row in rows
+        ]
+
+
+def proven(check: Check, rows: int) -> CheckResult | None:
+    """What metadata says of a check without reading; None where it says nothing."""
+    if check.rule.where is not None:
+        return None
+    judgement = check.rule.proven(check.context, rows)
+    return None if judgement is None else replace(table_result(check, judgement), proven=True)
+
+
+def row_result(check: Check, failing: int, total: int) -> CheckResult:
+    words = f"{failing:,} of {total:,} rows fail: {check.rule.explanation()}"
+    return CheckResult(check, failing, total, failing, words if failing else check.rule.explanation())
+
+
+def table_result(check: Check, judgement: Judgement) -> CheckResult:
+    message = judgement.message
+    if not message:
+        words = check.rule.explanation()
+        message = f"{judgement.failing:,} of {judgement.total:,} fail: {words}" if judgement.failing else words
+    return CheckResult(check, judgement.failing, judgement.total, judgement.observed, message)
+
+
+def with_bounds(checks: Sequence[Check], bounds: Mapping[str, tuple[Any, Any, int | None]]) -> list[Check]:
+    """The checks, their rules told what metadata proves; table rules measure anew with it."""
+    out = []
+    for check in checks:
+        context: RuleContext = replace(check.context, bounds=bounds)
+        told = replace(check, context=context)
+        if check.measures.queries and hasattr(check.rule, "measures"):
+            told = replace(told, measures=check.rule.measures(context))
+        out.append(told)
+    return out
+
+
+def split(
+    engine: Engine,
+    relations: Relations,
+    stage: Stage,
+    masks: Sequence[str],
+    blamed: Sequence[Check],
+    binds: Mapping[str, Any],
+    name: str,
+) -> Stage:
+    """Stage once more with the bits of ``blamed`` set on the rows of ``_batch`` that they turn down."""
+    columns = [exp.column(c.name, quoted=True) for c in stage.schema if c.name not in masks]
+    added: dict[str, list[exp.Expr]] = {mask: [exp.column(mask, quoted=True)] for mask in masks}
+    for check in blamed:
+        blame = check.blame()
+        if blame is None or check.bit is None:
+            continue
+        zero, value = (exp.cast(exp.Literal.number(n), "BIGINT") for n in (0, bit_value(check.bit)))
+        added[mask_column(check.bit)].append(exp.Case(default=zero).when(blame, value))
+    sums = []
+    for mask, parts in added.items():
+        total: exp.Expr = parts[0]
+        for part in parts[1:]:
+            total = exp.Add(this=total, expression=part)
+        sums.append(exp.alias_(total, mask, quoted=True))
+    query = exp.select(*columns, *sums).from_(exp.table_(BATCH, quoted=True))
+    bad = any_bit([c.bit for c in blamed if c.bit is not None])
+    return engine.stage(
+        name, relations.compile(query), parameters=binds, bad=bad.sql("duckdb") if bad is not None else None
+    )
+
+
+def mask_names(checks: Sequence[Check], schema: Schema) -> tuple[str, ...]:
+    """The mask columns that a staging has."""
+    return tuple(name for name in mask_columns(checks) if name in schema) or (
+        (MASK_COLUMN,) if MASK_COLUMN in schema else ()
+    )

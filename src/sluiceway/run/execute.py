@@ -1,0 +1,424 @@
+"""Walk a plan on an engine: extract, audit the sources, stage, audit, split, hand over.
+
+What is in here moves rows and judges them; locks, retries, events and the store are ``runner``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from sluiceway.connectors.base import Read
+from sluiceway.duck import ident, literal, relation
+from sluiceway.errors import SourceError
+from sluiceway.exchange import Cursor, Staged
+from sluiceway.plan.nodes import BEFORE, AuditGate, AuditSource, Extract, Plan, PythonStep, Transform
+from sluiceway.plan.nodes import Stage as StageNode
+from sluiceway.rules.base import BATCH, TARGET
+from sluiceway.rules.fuse import Check, any_bit, mask_expressions
+from sluiceway.run.audit import ALL, GOOD, Audit, mask_names, split, with_bounds
+from sluiceway.run.bind import Relations
+from sluiceway.run.quarantine_rows import quarantined_rows, union, unreadable_rows
+from sluiceway.run.result import CheckResult
+from sluiceway.run.state import mark_of, since
+from sluiceway.schema import Column, Schema, TableName
+from sluiceway.sql.safe import parse_expression
+
+if TYPE_CHECKING:
+    from sluiceway.engines.base import Stage
+    from sluiceway.run.resolve import Resolved
+
+__all__ = ["Execution", "Judged"]
+
+NodeTimer = Callable[[str], AbstractContextManager[Any]]
+
+
+@dataclass
+class Judged:
+    """A staging after its audit. ``good`` can stand in FROM; ``turned_away`` are quarantine SELECTs."""
+
+    stage: Stage
+    good: str
+    rows: int
+    good_rows: int
+    results: dict[str, CheckResult]
+    turned_away: list[str] = field(default_factory=list)
+    files: tuple[Any, ...] = ()
+    relation_of: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Execution:
+    """One attempt at one plan."""
+
+    run_id: str
+    plan: Plan
+    opened: Resolved
+    timer: NodeTimer
+    full_refresh: bool = False
+    cursors: list[Cursor] = field(default_factory=list)
+    read: int | None = 0
+    rejected: int = 0
+    rejects: list[str] = field(default_factory=list)
+    samples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.engine = self.opened.engine
+        self.relations = Relations(self.engine.capabilities.dialect)
+        self.audit = Audit(self.engine, self.relations, self.plan.binds)
+        self.reads: dict[str, Read] = {}
+        self.natives: dict[str, str | None] = {}
+        self.results: list[CheckResult] = []
+
+    # sources ----------------------------------------------------------------------------------------
+
+    def open_scans(self) -> None:
+        """Ask every source for its native scan, then close the sandbox: nothing is attached later."""
+        opened = self.opened
+        for name, source in opened.sources.items():
+            self.reads[name] = self._read_of(name)
+            self.natives[name] = source.native_scan(self.engine, self.reads[name])
+        for name in opened.datasets:
+            self.relations.scan(name, opened.sink.scan(TableName.parse(name)))
+        folders = [*opened.sink.folders(), *(f for s in opened.sources.values() for f in s.folders())]
+        self.engine.seal(folders)
+
+    def _read_of(self, name: str) -> Read:
+        spec = self.plan.pipeline.sources[name]
+        given = spec.config.filters or ()
+        filters = (given,) if isinstance(given, str) else tuple(given)
+        for text in filters:
+            parse_expression(text, spec.where)
+        mark, missing = None, False
+        if spec.incremental is not None:
+            missing = spec.incremental.on_cursor_value_missing != "exclude"
+            if not self.full_refresh:
+                mark = since(self.engine, spec, self.opened.state)
+        return Read(
+            columns=None,
+            filters=filters,
+            since=mark,
+            strict=spec.incremental is None or spec.incremental.lag is None,
+            include_null_cursor=missing,
+            rejects=None if spec.config.on_bad_row == "fail" else f"_rejects_{name}",
+        )
+
+    def extract(self, node: Extract, audit: AuditSource | None) -> None:
+        """Bind the source's relation: scanned in place, or spooled (with masks, if it has rules)."""
+        checks = audit.checks if audit else ()
+        native = self.natives[node.source]
+        spool = node.spool
+        if native is None:
+            with self.timer(node.name) as timed:
+                reader = self.opened.sources[node.source].read(self.reads[node.source])
+                raw = self.engine.stage(f"stream_{_slug(node.source)}", reader)
+                timed.rows = raw.rows
+            native, spool = f"SELECT * FROM {raw.relation} AS _raw", node.spool if checks else None
+            if not checks:
+                self._count(raw.rows)
+                self._finish_source(node.source, raw)
+        sql = self._filtered(node.source, native)
+        self.relations.scan(node.source, sql)
+        if spool is None:
+            if checks and audit is not None:
+                self._audit_in_place(node.source, audit)
+            elif self.natives[node.source] is not None:
+                self.read = None
+            return
+        self._spool(node, checks, sql)
+
+    def _filtered(self, name: str, native: str) -> str:
+        """Filters once more in the engine: a source may push them down only in part."""
+        conditions = [f"({text})" for text in self.reads[name].filters]
+        if not conditions:
+            return native
+        where = self.plan.pipeline.sources[name].where
+        trees = [parse_expression(text, where).sql(self.engine.capabilities.dialect) for text in conditions]
+        return f"SELECT * FROM ({native}) AS _read WHERE {' AND '.join(trees)}"
+
+    def _spool(self, node: Extract, checks: Sequence[Check], sql: str) -> None:
+        schema = self.plan.relations[node.source]
+        with self.timer(node.name) as timed:
+            select = exp.select(*_columns(schema)).from_(exp.table_(node.source, quoted=True))
+            in_pass = [check for check in checks if check.in_pass]
+            for name, mask in mask_expressions(in_pass, of=checks).items():
+                select = select.select(exp.alias_(mask, name, quoted=True))
+            stage = self.engine.stage(
+                f"source_{_slug(node.source)}",
+                self.relations.compile(select),
+                parameters=self.plan.binds,
+                bad=_bad(in_pass),
+            )
+            timed.rows = stage.rows
+        rejected = self._unreadable(node.source)
+        self._count(stage.rows + rejected)
+        self._finish_source(node.source, stage)
+        if not checks:
+            self._bind_columns(node.source, stage.good, schema)
+            return
+        with self.timer(f"audit {node.source}") as timed:
+            judged = self.judge(stage, checks, schema, phase="source", source=node.source)
+            timed.rows = judged.rows
+        self._bind_columns(node.source, judged.good, schema)
+        self.rejected += judged.rows - judged.good_rows
+        self.rejects += judged.turned_away
+
+    def _audit_in_place(self, name: str, audit: AuditSource) -> None:
+        with self.timer(audit.name) as timed:
+            self.relations.scan(BATCH, f"SELECT * FROM {ident(name)}", reads=(name,))
+            rows, results = self.audit.in_place(audit.checks)
+            timed.rows = rows
+        self._count(rows)
+        self.results += results.values()
+
+    def _bind_columns(self, name: str, good: str, schema: Schema) -> None:
+        columns = ", ".join(ident(c.name) for c in schema)
+        self.relations.scan(name, f"SELECT {columns} FROM {good} AS _good_rows")
+
+    def _count(self, rows: int) -> None:
+        self.read = None if self.read is None else self.read + rows
+
+    def _unreadable(self, name: str) -> int:
+        """Lines that could not be read: counted, and kept where the source says quarantine."""
+        policy = self.plan.pipeline.sources[name].config.on_bad_row
+        if policy == "fail":
+            return 0
+        rejected = self.opened.sources[name].rejected(self.engine, self.reads[name])
+        if rejected is None:
+            return 0
+        count = int(self.engine.query(f"SELECT count(*) FROM ({rejected}) AS _rejected")[0][0])
+        self.rejected += count
+        if count and policy == "quarantine":
+            self.rejects.append(unreadable_rows(rejected, source=name, **self._quarantine_facts()))
+        return count
+
+    def _finish_source(self, name: str, stage: Stage) -> None:
+        """The new mark, and proof that what was read did not change meanwhile."""
+        spec = self.plan.pipeline.sources[name]
+        if spec.incremental is not None:
+            old = next((c for c in self.opened.state if c.source == name), None)
+            old = None if self.full_refresh or old is None or old.column != spec.incremental.cursor else old
+            self.cursors.append(mark_of(self.engine, spec, self.plan.relations[name], stage, old))
+        self._unchanged(name)
+
+    def _unchanged(self, name: str) -> None:
+        before, now = self.opened.fingerprints[name], self.opened.sources[name].fingerprint()
+        if before != now:
+            raise SourceError(
+                f"source '{name}' changed while it was read; nothing was published",
+                where=self.plan.pipeline.sources[name].where,
+                hint="run it again; write files under another name and rename them when they are whole",
+            )
+
+    def sources_unchanged(self) -> None:
+        for name in self.opened.sources:
+            self._unchanged(name)
+
+    # steps and staging ------------------------------------------------------------------------------
+
+    def transform(self, node: Transform | PythonStep) -> None:
+        if isinstance(node, Transform):
+            self.relations.step(node.relation, node.query)
+            return
+        with self.timer(node.name) as timed:
+            select = exp.select("*").from_(exp.table_(node.reads, quoted=True))
+            stage = self.engine.stage(f"before_{_slug(node.relation)}", self.relations.compile(select), parameters=self.plan.binds)
+            batches = self.engine.batches(f"SELECT * FROM {stage.relation} AS _given", node.step.batch_size)
+            out = self.engine.stage(f"step_{_slug(node.relation)}", node.step.run(batches, node.schema, self.plan.pipeline.project.folder))
+            self.engine.drop(stage)
+            timed.rows = out.rows
+        self.relations.scan(node.relation, f"SELECT * FROM {out.relation} AS _out")
+
+    def stage(self, node: StageNode) -> Stage:
+        with self.timer(node.name) as timed:
+            stage = self.engine.stage(
+                "result", self.relations.compile(node.query), parameters=self.plan.binds, bad=node.bad
+            )
+            timed.rows = stage.rows
+        self.sources_unchanged()
+        return stage
+
+    # judging ----------------------------------------------------------------------------------------
+
+    def judge(
+        self, stage: Stage, checks: Sequence[Check], schema: Schema, *, phase: str, source: str
+    ) -> Judged:
+        """Counts by the masks, then what looks at rows beside one another, then the aggregates."""
+        masks = mask_names(checks, stage.schema)
+        told = with_bounds(checks, stage.bounds)
+        self.relations.scan(ALL, f"SELECT * FROM {stage.relation} AS _all_rows")
+        self.relations.scan(BATCH, f"SELECT * FROM {stage.good} AS _good_rows")
+        results = self.audit.masked(told, stage.rows)
+        good_rows = stage.rows - stage.bad_rows
+        results.update(self.audit.beside(told, good_rows))
+        judged = Judged(stage, stage.good, stage.rows, good_rows, results, files=stage.files)
+        judged.relation_of = {c.id: ALL if c.in_pass else BATCH for c in told}
+        facts = {**self._quarantine_facts(), "phase": phase, "source": source}
+        if stage.bad_rows:
+            judged.turned_away.append(quarantined_rows(told, schema, stage.bad, **facts))
+        blamed = [
+            c
+            for c in told
+            if not c.in_pass
+            and c.bit is not None
+            and c.rule.effective_on_fail == "quarantine"
+            and results[c.id].failing
+        ]
+        samples = self._samples(told, judged, source or "gate")
+        if blamed:
+            again = split(
+                self.engine, self.relations, stage, masks, blamed, self.plan.binds, f"{stage.name}_split"
+            )
+            # a name of its own, so that ids of the two quarantine SELECTs differ
+            facts["run_id"] = self.run_id
+            judged.turned_away.append(
+                quarantined_rows(told, schema, again.bad, **facts).replace(
+                    literal(f"{self.run_id}:{phase}:{source}:"), literal(f"{self.run_id}:{phase}:{source}:s"), 1
+                )
+            )
+            judged.good, judged.files = again.good, again.files
+            judged.good_rows = again.rows - again.bad_rows
+        self._aggregates(told, judged, source)
+        self.samples.update(samples)
+        ordered = {check.id: judged.results[check.id] for check in told}
+        judged.results = ordered
+        self.results += ordered.values()
+        return judged
+
+    def _aggregates(self, checks: Sequence[Check], judged: Judged, source: str) -> None:
+        """Aggregates judge what would be published; where an incremental run brought nothing, the table
+        as it stands."""
+        opened = self.opened
+        table = self.plan.pipeline.destination.table
+        incremental = any(s.incremental for s in self.plan.pipeline.sources.values())
+        stands = not source and incremental and judged.rows == 0 and opened.target is not None
+        sql = opened.sink.scan(table) if stands else f"SELECT * FROM {judged.good} AS _good_rows"
+        self.relations.scan(GOOD, sql)
+        judged.results.update(self.audit.aggregates(checks, judged.good_rows, GOOD))
+
+    def _samples(self, checks: Sequence[Check], judged: Judged, phase: str) -> dict[str, list[dict[str, Any]]]:
+        found = {}
+        limit = self.plan.pipeline.quality.samples
+        hidden = self.plan.hidden.get(phase, frozenset())
+        keys = self.plan.pipeline.destination.key
+        for check in checks:
+            result = judged.results.get(check.id)
+            if result is not None and result.failing and check.bit is not None:
+                rows = self.audit.samples(check, judged.relation_of[check.id], keys, hidden, limit)
+                if rows:
+                    found[check.id] = rows
+        return found
+
+    def bind_target(self) -> None:
+        """``_target``: the destination's rows that stay beside the batch after the publish."""
+        opened, destination = self.opened, self.plan.pipeline.destination
+        if opened.target is None or destination.mode == "replace":
+            return
+        scan = opened.sink.scan(destination.table)
+        if destination.mode == "append":
+            self.relations.scan(TARGET, scan)
+            return
+        same = " AND ".join(f"{relation('_b', k)} = {relation('_t', k)}" for k in destination.key)
+        current = ""
+        if destination.mode == "scd2" and destination.scd2 is not None:
+            current = f"{relation('_t', destination.scd2.valid_to)} IS NULL AND "
+        self.relations.scan(
+            TARGET,
+            f"SELECT _t.* FROM ({scan}) AS _t WHERE {current}NOT EXISTS "
+            f"(SELECT 1 FROM {ident(BATCH)} AS _b WHERE {same})",
+            reads=(BATCH,),
+        )
+
+    def audit_gate(self, node: AuditGate, stage: Stage) -> Judged:
+        with self.timer(node.name) as timed:
+            self.bind_target()
+            judged = self.judge(stage, node.checks, self.plan.output, phase="gate", source="")
+            timed.rows = judged.rows
+        return judged
+
+    def staged(self, judged: Judged, checks: Sequence[Check]) -> Staged:
+        """What is handed to the destination."""
+        columns = ", ".join(ident(c.name) for c in self.plan.output)
+        known = {c.name for c in self.plan.output}
+        extra = tuple(c.name for c in judged.stage.schema if c.name not in known)
+        return Staged(
+            id=f"{self.run_id}:{judged.stage.name}",
+            engine=self.engine,
+            schema=self.plan.output,
+            good=f"SELECT {columns} FROM {judged.good} AS _good_rows",
+            rows=judged.rows,
+            published=judged.good_rows,
+            files=judged.files or None,
+            extra_columns=extra,
+            quarantined=union([*self.rejects, *judged.turned_away, *self._before_images(judged, checks)]),
+            quarantined_rows=judged.rows - judged.good_rows,
+        )
+
+    def _before_images(self, judged: Judged, checks: Sequence[Check]) -> list[str]:
+        """Values that the destination can't hold, as they were; their rows are published without them."""
+        out = []
+        by_id = {check.id: check for check in checks}
+        for column, check_id in self.plan.discards.items():
+            check = by_id[check_id]
+            condition = any_bit([check.bit]) if check.bit is not None else None
+            if condition is None or not judged.results[check_id].failing:
+                continue
+            keys = ", ".join(ident(k) for k in self.plan.pipeline.destination.key)
+            kept = Schema(
+                (
+                    *(self.plan.output[k] for k in self.plan.pipeline.destination.key),
+                    Column(column, "VARCHAR"),
+                )
+            )
+            rows = (
+                f"(SELECT {keys + ', ' if keys else ''}{ident(BEFORE + column)} AS {ident(column)}, "
+                f"{', '.join(ident(m) for m in mask_names(checks, judged.stage.schema))} "
+                f"FROM {judged.good} AS _g WHERE {condition.sql('duckdb')})"
+            )
+            facts = {**self._quarantine_facts(), "phase": "gate", "source": f"discarded {column}"}
+            out.append(quarantined_rows([check], kept, rows, **facts))
+        return out
+
+    def _quarantine_facts(self) -> dict[str, str]:
+        pipeline = self.plan.pipeline
+        return {
+            "run_id": self.run_id,
+            "pipeline": pipeline.name,
+            "dataset": str(pipeline.destination.table),
+            "started_at": f"{self.opened.started_at:%Y-%m-%d %H:%M:%S.%f}",
+        }
+
+    def metrics(self, judged: Judged) -> dict[str, Any]:
+        """Rows, nulls and bounds of what was staged, out of the files' footers: they cost nothing."""
+        hidden = self.plan.hidden.get("gate", frozenset())
+        columns: dict[str, Any] = {}
+        for column in self.plan.output:
+            low, high, nulls = judged.stage.bounds.get(column.name, (None, None, None))
+            if nulls is None:
+                continue
+            columns[column.name] = {"null_count": nulls}
+            if column.name.casefold() not in hidden and low is not None:
+                columns[column.name] |= {"min": low, "max": high}
+        return {"row_count": judged.rows, "columns": columns}
+
+
+def _bad(checks: Sequence[Check]) -> str | None:
+    bits = [c.bit for c in checks if c.rule.effective_on_fail == "quarantine" and c.bit is not None]
+    condition = any_bit(bits)
+    return condition.sql("duckdb") if condition is not None else None
+
+
+def _columns(schema: Schema) -> list[exp.Expr]:
+    return [exp.column(c.name, quoted=True) for c in schema]
+
+
+def _slug(name: str) -> str:
+    """A folder's name for a relation."""
+    import hashlib
+
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
+

@@ -1,0 +1,466 @@
+"""One run, from lock to receipt: settle what was interrupted, try, judge, publish, tell the world."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sluiceway import plugins
+from sluiceway.errors import (
+    CancelledError,
+    ConfigError,
+    DataQualityError,
+    DataValidationError,
+    DestinationError,
+    GateError,
+    SluicewayError,
+    SourceError,
+)
+from sluiceway.events import Event, EventBus, NodeFinished, NodeStarted, RunFinished, RunStarted
+from sluiceway.exchange import PublishOrder, Verdict
+from sluiceway.ids import new_run_id
+from sluiceway.plan.build import build, names_read
+from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish, PythonStep, Stage, Transform
+from sluiceway.run.execute import Execution, Judged
+from sluiceway.run.gate import decide, dimensions, score
+from sluiceway.run.resolve import Resolved, resolved
+from sluiceway.run.result import NodeResult, RunResult
+from sluiceway.secrets import redact
+from sluiceway.store.store import Store
+
+if TYPE_CHECKING:
+    from sluiceway.exchange import Receipt
+    from sluiceway.spec.model import Pipeline
+
+__all__ = ["run"]
+
+log = logging.getLogger("sluiceway.run")
+Progress = Callable[[Event], None]
+
+
+def run(
+    pipeline: Pipeline,
+    *,
+    full_refresh: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    bus: EventBus | None = None,
+) -> RunResult:
+    """Run a pipeline once and say how it went; a failed or blocked run is a result, not an exception.
+
+    Args:
+        full_refresh: forget the cursors and rebuild the table (append and merge become replace).
+        dry_run: everything but the publish; the destination and its state stay as they are.
+        progress: called with every event.
+
+    Raises:
+        ConfigError: what the user wrote can't be used; nothing was run.
+    """
+    return _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus()).go()
+
+
+@dataclass
+class _Timed:
+    rows: int | None = None
+
+
+@dataclass
+class _Run:
+    pipeline: Pipeline
+    full_refresh: bool
+    dry_run: bool
+    progress: Progress | None
+    bus: EventBus
+    run_id: str = field(default_factory=new_run_id)
+    nodes: list[NodeResult] = field(default_factory=list)
+    keep_staging: bool = False
+
+    def __post_init__(self) -> None:
+        self.started_at = datetime.now(UTC)
+        self.clock = time.monotonic()
+        if self.full_refresh and self.pipeline.destination.mode in ("append", "merge"):
+            self.pipeline = replace(
+                self.pipeline, destination=replace(self.pipeline.destination, mode="replace")
+            )
+        self.result = RunResult(
+            self.run_id,
+            self.pipeline.name,
+            self.pipeline.environment.name,
+            table=str(self.pipeline.destination.table),
+        )
+        self.plan: Plan | None = None
+        self.execution: Execution | None = None
+        self.opened: Resolved | None = None
+        self.judged: Judged | None = None
+
+    # life -------------------------------------------------------------------------------------------
+
+    def go(self) -> RunResult:
+        with Store.open(self.pipeline.project.metadata) as store:
+            self.store = store
+            self._listen()
+            try:
+                self._attempts()
+            except ConfigError:
+                self._fail_if_begun()
+                raise
+            except KeyboardInterrupt:
+                self._end("cancelled", CancelledError("the run was told to stop"))
+                raise
+        return self.result
+
+    def _listen(self) -> None:
+        self.bus.listen("store", self.store.record_event)
+        if self.progress is not None:
+            self.bus.listen("progress", self.progress)
+        lineage = self.pipeline.project.lineage
+        if lineage:
+            integration = plugins.load("integrations", "openlineage")
+            self.bus.listen("openlineage", integration.listener(lineage, self.pipeline.project))
+
+    def _attempts(self) -> None:
+        retry = self.pipeline.retry
+        for attempt in range(1, retry.attempts + 1):
+            self.attempt = attempt
+            try:
+                self._attempt()
+            except GateError as error:
+                self._end("blocked", error)
+                return
+            except CancelledError as error:
+                self._end("cancelled", error)
+                return
+            except ConfigError:
+                raise
+            except SluicewayError as error:
+                transient = isinstance(error, SourceError | DestinationError) and not error.details.get("final")
+                if not transient or attempt == retry.attempts:
+                    self._end("failed", error)
+                    return
+                wait = _backoff(retry.backoff, retry.delay, attempt)
+                log.warning("attempt %s failed: %s; next in %.1f s", attempt, redact(error.message), wait)
+                time.sleep(wait)
+            else:
+                return
+
+    def _fail_if_begun(self) -> None:
+        if self.plan is not None:
+            self._end("failed", None)
+
+    def _attempt(self) -> None:
+        self.nodes.clear()
+        staging = self._staging()
+        holder = f"run {self.run_id} of {self.pipeline.name}"
+        with resolved(
+            self.pipeline,
+            started_at=self.started_at,
+            staging=staging,
+            named=names_read(self.pipeline),
+            holder=None if self.dry_run else holder,
+            keep=lambda: self.keep_staging,
+        ) as opened:
+            self.opened = opened
+            self._settle(opened)
+            self.plan = build(
+                self.pipeline,
+                opened.schemas,
+                target=opened.target,
+                datasets=opened.datasets,
+                started_at=self.started_at,
+            )
+            self._begin(self.plan, opened)
+            self._walk(self.plan, opened)
+
+    def _staging(self) -> Path:
+        # beside the project, so that a lake in it takes the files by a rename
+        return self.pipeline.project.folder / ".sluiceway" / "staging" / self.run_id
+
+    def _settle(self, opened: Resolved) -> None:
+        """Runs whose process is gone: committed ones are recorded as such, others start over here.
+
+        The pipeline's lock is held, so no run of it can be alive but this one.
+        """
+        if self.dry_run:
+            return
+        for row in self.store.interrupted(self.pipeline.name, self.pipeline.environment.name):
+            receipts = opened.sink.receipts(run_id=row["run_id"])
+            if receipts:
+                self.store.mark(row["run_id"], "succeeded", note="committed before its process ended")
+                self._count(receipts[0])
+            else:
+                self.store.mark(row["run_id"], "failed", note=f"interrupted; started over as {self.run_id}")
+                if row.get("started_at"):
+                    self.started_at = opened.started_at = _utc(row["started_at"])
+
+    def _count(self, receipt: Receipt) -> None:
+        self.store.record_receipt(receipt)
+
+    # events -----------------------------------------------------------------------------------------
+
+    def _begin(self, plan: Plan, opened: Resolved) -> None:
+        pipeline = self.pipeline
+        self.store.begin_run(
+            run_id=self.run_id,
+            pipeline=pipeline.name,
+            environment=pipeline.environment.name,
+            started_at=self.started_at,
+            attempt=self.attempt,
+            config_raw=dict(pipeline.raw),
+        )
+        self.inputs = tuple(
+            _dataset(source.dataset(), opened.schemas[name], name) for name, source in opened.sources.items()
+        )
+        self.output = _dataset(
+            opened.sink.dataset(pipeline.destination.table), plan.output, str(pipeline.destination.table)
+        )
+        self.bus.emit(
+            RunStarted(
+                self.run_id, pipeline.name, self.started_at,
+                environment=pipeline.environment.name, attempt=self.attempt, inputs=self.inputs,
+                output=self.output, description=pipeline.description, owner=pipeline.owner,
+            )
+        )  # fmt: skip
+
+    @contextmanager
+    def _timer(self, name: str) -> Iterator[_Timed]:
+        self.bus.emit(NodeStarted(self.run_id, self.pipeline.name, datetime.now(UTC), node=name))
+        begun, timed, error = time.monotonic(), _Timed(), None
+        try:
+            yield timed
+        except BaseException as raised:
+            error = redact(str(raised))
+            raise
+        finally:
+            seconds = round(time.monotonic() - begun, 6)
+            self.nodes.append(NodeResult(name, seconds, timed.rows))
+            self.bus.emit(
+                NodeFinished(
+                    self.run_id, self.pipeline.name, datetime.now(UTC),
+                    node=name, seconds=seconds, rows=timed.rows, error=error,
+                )
+            )  # fmt: skip
+
+    # the walk ---------------------------------------------------------------------------------------
+
+    def _walk(self, plan: Plan, opened: Resolved) -> None:
+        execution = Execution(self.run_id, plan, opened, self._timer, full_refresh=self.full_refresh)
+        self.execution = execution
+        execution.open_scans()
+        audits = {node.source: node for node in plan.select(AuditSource)}
+        for extract in plan.select(Extract):
+            execution.extract(extract, audits.get(extract.source))
+        self._stop_at_source(execution)
+        for node in plan.nodes:
+            if isinstance(node, Transform | PythonStep):
+                execution.transform(node)
+        stage = execution.stage(plan.select(Stage)[0])
+        gate: AuditGate = plan.select(AuditGate)[0]
+        with self._table_lock(opened):
+            self.judged = execution.audit_gate(gate, stage)
+            verdict = self._verdict(execution, self.judged)
+            if verdict.outcome == "block":
+                self.keep_staging = not self.dry_run
+                raise DataQualityError(
+                    f"the gate blocked {self.pipeline.name}: {_list(verdict.reasons)}",
+                    hint=f"sluiceway runs show {self.run_id}",
+                )
+            if not self.dry_run:
+                self._publish(plan, opened, execution, self.judged, verdict)
+        self._end("succeeded", None)
+
+    def _stop_at_source(self, execution: Execution) -> None:
+        exceeded = [result for result in execution.results if result.exceeded]
+        if exceeded:
+            reasons = tuple(f"{r.check.id}: {r.message}" for r in exceeded)
+            self.result.verdict = Verdict("block", self.run_id, "", reasons)
+            raise DataValidationError(
+                f"a source of {self.pipeline.name} was turned away: {_list(reasons)}",
+                hint=f"sluiceway runs show {self.run_id}",
+            )
+
+    @contextmanager
+    def _table_lock(self, opened: Resolved) -> Iterator[None]:
+        """From the audit that looks at the table to the commit."""
+        if self.dry_run:
+            yield
+            return
+        destination = self.pipeline.destination
+        holder = f"run {self.run_id} of {self.pipeline.name}"
+        with opened.sink.lock(f"table {destination.table}", destination.lock_timeout, holder):
+            if opened.sink.columns(destination.table) != opened.target:
+                raise DestinationError(
+                    f"the columns of {destination.table} changed while this run was on its way",
+                    hint="run it again",
+                )
+            yield
+
+    def _verdict(self, execution: Execution, judged: Judged) -> Verdict:
+        destination = self.pipeline.destination
+        verdict = decide(
+            execution.results,
+            self.pipeline.quality,
+            run_id=self.run_id,
+            staging_id=f"{self.run_id}:{judged.stage.name}",
+            published=judged.good_rows,
+            turned_away=judged.rows - judged.good_rows,
+            replace_empty=destination.mode == "replace" and not destination.allow_empty,
+        )
+        self.result.verdict = verdict
+        return verdict
+
+    def _publish(
+        self, plan: Plan, opened: Resolved, execution: Execution, judged: Judged, verdict: Verdict
+    ) -> None:
+        node: Publish = plan.select(Publish)[0]
+        destination = self.pipeline.destination
+        order = PublishOrder(
+            run_id=self.run_id,
+            pipeline=self.pipeline.name,
+            table=destination.table,
+            mode=destination.mode,
+            started_at=self.started_at,
+            key=destination.key,
+            version=destination.version,
+            scd2=destination.scd2,
+            add_columns=node.add_columns,
+            widen_columns=node.widen_columns,
+            cursors=tuple(execution.cursors),
+        )
+        gate: AuditGate = plan.select(AuditGate)[0]
+        with self._timer(node.name) as timed:
+            receipt = opened.sink.publish(verdict, execution.staged(judged, gate.checks), order)
+            timed.rows = receipt.published
+        self.result.records.published = receipt.published
+        self.result.records.late = receipt.late
+        self.result.snapshot = receipt.snapshot
+        self.store.record_receipt(receipt)
+        self.store.record_cursors(self.pipeline.name, self.pipeline.environment.name, order.cursors)
+
+    # the end ----------------------------------------------------------------------------------------
+
+    def _end(self, status: Any, error: SluicewayError | None) -> None:
+        result, execution = self.result, self.execution
+        result.status, result.error = status, error
+        result.nodes = tuple(self.nodes)
+        result.execution_time = time.monotonic() - self.clock
+        if execution is not None:
+            self._summarise(execution)
+        if isinstance(error, GateError):
+            error.result = result
+        if self.plan is None:
+            self._never_planned(status, error)
+            return
+        for check_id, rows in result.samples.items():
+            self.store.record_samples(self.run_id, check_id, rows)
+        self.bus.emit(
+            RunFinished(
+                self.run_id, self.pipeline.name, datetime.now(UTC),
+                environment=result.environment, status=status, seconds=result.execution_time,
+                records=result.records.as_dict(), inputs=self.inputs, output=self.output,
+                checks=tuple(check.as_dict() for check in result.checks),
+                metrics=self._metrics(), lineage=_edges(self.plan, self.inputs),
+                sql=self._sql(), error=error.as_dict() if error else None,
+            )
+        )  # fmt: skip
+        failures = {name: count for name, count in self.bus.failures.items() if name != "progress"}
+        result.notes = tuple(f"{name} failed on {count} events" for name, count in failures.items())
+
+    def _never_planned(self, status: str, error: SluicewayError | None) -> None:
+        """The run ended before there was a plan: it is recorded all the same."""
+        self.store.begin_run(
+            run_id=self.run_id,
+            pipeline=self.pipeline.name,
+            environment=self.pipeline.environment.name,
+            started_at=self.started_at,
+            attempt=self.attempt,
+            config_raw=dict(self.pipeline.raw),
+        )
+        self.bus.emit(
+            RunFinished(
+                self.run_id, self.pipeline.name, datetime.now(UTC),
+                environment=self.result.environment, status=status, seconds=self.result.execution_time,
+                error=error.as_dict() if error else None,
+            )
+        )  # fmt: skip
+
+    def _summarise(self, execution: Execution) -> None:
+        result, judged = self.result, self.judged
+        result.checks = tuple(execution.results)
+        result.scans = execution.audit.scans
+        result.samples = execution.samples
+        result.dimensions = dimensions(execution.results)
+        result.quality_score = score(result.dimensions, self.pipeline.quality.weights)
+        records = result.records
+        records.read, records.rejected = execution.read, execution.rejected
+        if judged is not None:
+            records.staged = judged.rows
+            blocked = result.verdict is None or result.verdict.outcome == "block"
+            records.quarantined = 0 if blocked or self.dry_run else judged.rows - judged.good_rows
+
+    def _metrics(self) -> dict[str, Any]:
+        if self.execution is None or self.judged is None:
+            return {}
+        return self.execution.metrics(self.judged)
+
+    def _sql(self) -> str | None:
+        if self.plan is None or self.execution is None:
+            return None
+        return redact(self.execution.relations.compile(self.plan.select(Stage)[0].query))
+
+
+def _utc(value: Any) -> datetime:
+    when = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+
+
+def _backoff(kind: str, delay: float, attempt: int) -> float:
+    """Seconds before the next try.
+
+    >>> [_backoff("exponential", 2, n) for n in (1, 2, 3)]
+    [2, 4, 8]
+    """
+    if kind == "constant":
+        return delay
+    return delay * attempt if kind == "linear" else delay * 2 ** (attempt - 1)
+
+
+def _list(reasons: tuple[str, ...]) -> str:
+    shown = "; ".join(reasons[:3])
+    return shown if len(reasons) <= 3 else f"{shown}; and {len(reasons) - 3} more"
+
+
+def _dataset(name: tuple[str, str], schema: Any, relation: str) -> dict[str, Any]:
+    return {
+        "namespace": name[0],
+        "name": name[1],
+        "relation": relation,
+        "columns": [{"name": c.name, "type": c.type} for c in schema],
+    }
+
+
+def _edges(plan: Plan, inputs: tuple[Mapping[str, Any], ...]) -> dict[str, list[dict[str, Any]]]:
+    """Lineage of the output's columns, in the names of datasets."""
+    names = {given["relation"]: given for given in inputs}
+    out: dict[str, list[dict[str, Any]]] = {}
+    for column in plan.output:
+        edges = plan.lineage.columns.get(column.name, ())
+        out[column.name] = [
+            {
+                "namespace": names[e.relation]["namespace"] if e.relation in names else "",
+                "dataset": names[e.relation]["name"] if e.relation in names else e.relation,
+                "column": e.column,
+                "type": e.type,
+                "subtype": e.subtype,
+                "masking": e.masking,
+            }
+            for e in edges
+        ]
+    return out
+
+
