@@ -1,0 +1,89 @@
+"""Real servers for the tests, and at the end of the run which of them there were.
+
+A server starts when the first test asks for it, once a session (with pytest-xdist: once a worker).
+``SLUICEWAY_SERVERS=off`` starts none: the tests that need one are skipped, with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from scripts.servers import Server
+
+_RAN = pytest.StashKey[dict[str, str]]()
+_NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_RAN] = {}
+
+
+def _server(kind: str, config: pytest.Config) -> Iterator[Server]:
+    name = _NAMES[kind]
+    if os.environ.get("SLUICEWAY_SERVERS") == "off":
+        pytest.skip(f"no {name}: SLUICEWAY_SERVERS=off")
+    from scripts import servers
+
+    try:
+        server = servers.start(kind)
+    except servers.ServerUnavailableError as error:
+        pytest.skip(f"no {name}: {error}")
+    config.stash[_RAN][name] = server.version
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Iterator[Server]:
+    """A PostgreSQL: url, connect(), execute(), create_database(), stop(), kill(), restart()."""
+    yield from _server("postgres", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def mariadb(pytestconfig: pytest.Config) -> Iterator[Server]:
+    """A MariaDB, with the same handle."""
+    yield from _server("mariadb", pytestconfig)
+
+
+@pytest.fixture
+def postgres_url(postgres: Server) -> str:
+    """A database of the test's own."""
+    return postgres.url_of(postgres.create_database())
+
+
+@pytest.fixture
+def mariadb_url(mariadb: Server) -> str:
+    """A database of the test's own."""
+    return mariadb.url_of(mariadb.create_database())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist tells the controller, which writes the summary."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["servers"] = session.config.stash[_RAN]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    node.config.stash[_RAN].update(getattr(node, "workeroutput", {}).get("servers", {}))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    missed: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        for name in _NAMES.values():
+            if f"no {name}:" in reason:
+                missed[name] = missed.get(name, 0) + 1
+    lines = [f"{name} {version}" for name, version in sorted(config.stash[_RAN].items())]
+    lines += [f"no {name}: {count} tests skipped" for name, count in sorted(missed.items())]
+    if lines:
+        terminalreporter.section("servers")
+        for line in lines:
+            terminalreporter.write_line(line)
