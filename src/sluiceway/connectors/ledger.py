@@ -15,6 +15,7 @@ are naive and in UTC.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,8 @@ __all__ = [
     "create_tables",
     "cursor_of",
     "mark_quarantine",
+    "marks_json",
+    "marks_of",
     "new_receipt",
     "receipt_of",
     "select_quarantine",
@@ -168,7 +171,14 @@ def select_receipts(
     """A SELECT for ``receipt_of``, newest first."""
     wanted = {"pipeline": pipeline, "run_id": run_id}
     of = [f"{dialect.ident(k)} = {dialect.literal(v)}" for k, v in wanted.items() if v is not None]
-    columns = _names(dialect, [c for c in _RECEIPTS if c != "cursors"])
+    # cast: SQLite has no timestamps, it hands back the text
+    columns = ", ".join(
+        dialect.timestamp(dialect.ident(c)) + f" AS {dialect.ident(c)}"
+        if kind == "timestamp"
+        else dialect.ident(c)
+        for c, kind in _RECEIPTS.items()
+        if c != "cursors"
+    )
     return (
         f"SELECT {columns} FROM {_table(dialect, place, 'receipts')}"
         + (f" WHERE {' AND '.join(of)}" if of else "")
@@ -187,7 +197,9 @@ def select_state(dialect: Dialect, place: Place, pipeline: str) -> str:
 
 def select_quarantine(dialect: Dialect, place: Place) -> str:
     """A SELECT with the layout QUARANTINE_COLUMNS."""
-    return f"SELECT {_names(dialect, QUARANTINE_COLUMNS)} FROM {_table(dialect, place, 'quarantine')}"
+    at = dialect.ident("quarantined_at")
+    others = _names(dialect, [c for c in QUARANTINE_COLUMNS if c != "quarantined_at"])
+    return f"SELECT {others}, {dialect.timestamp(at)} AS {at} FROM {_table(dialect, place, 'quarantine')}"
 
 
 def receipt_of(row: Sequence[Any]) -> Receipt:
@@ -213,6 +225,20 @@ def receipt_of(row: Sequence[Any]) -> Receipt:
 def cursor_of(row: Sequence[Any]) -> Cursor:
     source, column, type_, value = row
     return Cursor(source, column, type_, value)
+
+
+def marks_json(cursors: Iterable[Cursor]) -> str:
+    """Marks as text, kept in the receipt of the run that moved them."""
+    return json.dumps([[c.source, c.column, c.type, c.value] for c in cursors])
+
+
+def marks_of(text: str) -> tuple[Cursor, ...]:
+    """The other way.
+
+    >>> marks_of(marks_json([Cursor("s", "at", "DATE", None)]))
+    (Cursor(source='s', column='at', type='DATE', value=None),)
+    """
+    return tuple(Cursor(*item) for item in json.loads(text))
 
 
 def new_receipt(

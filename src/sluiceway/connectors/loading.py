@@ -32,7 +32,7 @@ What the modes mean:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sluiceway.connectors.dialects import DUCKDB, MYSQL, POSTGRES, Dialect
@@ -139,12 +139,16 @@ def load(
     staging: str,
     columns: Sequence[str],
     order: PublishOrder,
+    *,
+    reads: Mapping[str, str] | None = None,
 ) -> Load:
     """The statements of ``order.mode``.
 
     Args:
         target: the parts of the table's name, such as ``("lake", "mart", "orders")``.
         staging: what stands in FROM, without an alias.
+        reads: columns of the target that are stored as another type than they mean -> that type
+            (SQLite keeps a TIMESTAMP as text).
 
     >>> from datetime import datetime
     >>> from sluiceway.schema import TableName
@@ -152,7 +156,7 @@ def load(
     >>> load(DUCKDB, ("mart", "t"), "staging", ["a"], order).statements[0]
     'INSERT INTO "mart"."t" ("a") SELECT _sluiceway_new."a" FROM staging AS _sluiceway_new'
     """
-    names = _Names(dialect, tuple(target), staging, tuple(columns), order)
+    names = _Names(dialect, tuple(target), staging, tuple(columns), order, reads or {})
     match order.mode:
         case "append":
             return Load((names.insert(),))
@@ -171,6 +175,7 @@ class _Names:
     staging: str
     columns: tuple[str, ...]
     order: PublishOrder
+    reads: Mapping[str, str]
 
     @property
     def table(self) -> str:
@@ -181,11 +186,15 @@ class _Names:
         return f"{self.staging} AS {NEW}"
 
     def column(self, side: str, name: str) -> str:
-        return f"{side}.{self.dialect.ident(name)}"
+        text = f"{side}.{self.dialect.ident(name)}"
+        return self._read(text, name) if side == _OLD else text
+
+    def _read(self, text: str, name: str) -> str:
+        return f"CAST({text} AS {self.reads[name]})" if name in self.reads else text
 
     def of_target(self, name: str) -> str:
         """Inside DELETE and UPDATE, where not every system lets the target have an alias."""
-        return self.dialect.relation(self.target[-1], name)
+        return self._read(self.dialect.relation(self.target[-1], name), name)
 
     def keys(self, left: str, right: str) -> str:
         return " AND ".join(f"{self.column(left, k)} = {self.column(right, k)}" for k in self.order.key)

@@ -1,0 +1,430 @@
+"""What the warehouses have in common that DuckDB attaches: DuckLake, DuckDB files, SQLite files.
+
+The database is attached to the engine's own DuckDB where that is the engine (loading extensions and
+opening a second instance would cost more than a small publish), else to one of our own. One publish is
+one transaction of that connection; ``loading`` and ``ledger`` give its statements.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from sluiceway.connectors import ledger
+from sluiceway.connectors.loading import DUCKDB, check_order, load
+from sluiceway.connectors.types import unsupported
+from sluiceway.duck import ident, open_duckdb, relation
+from sluiceway.errors import DestinationError, SluicewayError
+from sluiceway.exchange import SYSTEM_SCHEMA, Cursor, PublishOrder, Receipt, Scd2, Staged, Verdict
+from sluiceway.locks import file_lock
+from sluiceway.schema import Column, Schema, TableName
+from sluiceway.secrets import redact
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from sluiceway.connectors.base import ConnectorContext, SinkCapabilities
+    from sluiceway.engines.base import Engine
+
+__all__ = ["AttachedSink", "duckdb_errors", "first_line"]
+
+T = TypeVar("T")
+_TRIES = 20
+_SYSTEM = ("receipts", "state", "quarantine")
+
+
+def first_line(error: Exception) -> str:
+    """DuckDB's message without the echo of a statement that the user never wrote."""
+    text = str(error).split("\n\nLINE ")[0].split("\nLINE ")[0]
+    return redact(" ".join(text.split()))[:600]
+
+
+@contextmanager
+def duckdb_errors(what: str) -> Iterator[None]:
+    """DuckDB's exceptions as DestinationError: ``what`` failed, and why."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        full = "No space left" in str(error)
+        raise DestinationError(
+            f"{what}: {first_line(error)}",
+            hint="free some disk and run again; nothing was published" if full else None,
+        ) from error
+
+
+class AttachedSink:
+    """The base of a Sink. A subclass says how to attach, and what its system can't do."""
+
+    capabilities: SinkCapabilities
+    system: ClassVar[str]
+    alias = "_warehouse"
+
+    def __init__(self, config: Any, context: ConnectorContext) -> None:
+        self.config = config
+        self.context = context
+        self._own: duckdb.DuckDBPyConnection | None = None
+        self._engine: Engine | None = None
+        self._ready = False
+        self._schemas: set[str] = set()
+
+    # what a subclass gives
+
+    def _attach(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Make ``self.alias`` stand for the database."""
+        raise NotImplementedError
+
+    def _locks(self) -> Path:
+        """The folder of the lock files."""
+        raise NotImplementedError
+
+    def _parts(self, table: TableName) -> tuple[str, ...]:
+        return (self.alias, table.namespace, table.name)
+
+    def _place(self, name: str) -> tuple[str, ...]:
+        return (self.alias, SYSTEM_SCHEMA, name)
+
+    def _create_schema(self, con: duckdb.DuckDBPyConnection, namespace: str) -> None:
+        con.execute(f"CREATE SCHEMA IF NOT EXISTS {relation(self.alias, namespace)}")
+
+    @contextmanager
+    def _attached(self, *, write: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The connection, with the database attached for as long as the block runs at least."""
+        yield self._con
+
+    def _retryable(self, error: duckdb.Error) -> bool:
+        """True where the whole transaction may be tried again."""
+        return False
+
+    def _insert(self, con: duckdb.DuckDBPyConnection, staged: Staged, order: PublishOrder) -> bool:
+        """A faster way for append and replace than INSERT … SELECT; False where there is none."""
+        return False
+
+    def _snapshot_next(self, con: duckdb.DuckDBPyConnection) -> str | None:
+        return None
+
+    def _committed(self, con: duckdb.DuckDBPyConnection, receipt: Receipt) -> Receipt:
+        """After COMMIT."""
+        return receipt
+
+    def _reads(self, con: duckdb.DuckDBPyConnection, table: TableName) -> Mapping[str, str]:
+        """Columns that are stored as another type than they are read as."""
+        return {}
+
+    # Sink
+
+    @property
+    def _con(self) -> duckdb.DuckDBPyConnection:
+        engine = self._engine
+        if engine is not None and engine.name == "duckdb":
+            con: duckdb.DuckDBPyConnection = engine.connection
+            return con
+        if self._own is None:
+            raise DestinationError(f"the {self.system} warehouse is not open")
+        return self._own
+
+    def open(self, engine: Engine | None) -> None:
+        self._engine = engine
+        if engine is None or engine.name != "duckdb":
+            self._own = open_duckdb()
+        with duckdb_errors(f"the {self.system} warehouse can't be opened"):
+            self._attach(self._con)
+
+    def folders(self) -> tuple[Path, ...]:
+        raise NotImplementedError
+
+    def unsupported(self, schema: Schema) -> dict[str, str]:
+        """Columns whose type this warehouse can't keep exactly -> what to do about it."""
+        return unsupported(schema, self.system)
+
+    def columns(self, table: TableName) -> Schema | None:
+        with self._attached() as con, duckdb_errors(f"{table} can't be described"):
+            return self._describe(con, table)
+
+    def _describe(self, con: duckdb.DuckDBPyConnection, table: TableName) -> Schema | None:
+        import duckdb
+
+        try:
+            rows = con.execute(f"DESCRIBE {relation(*self._parts(table))}").fetchall()
+        except duckdb.CatalogException:  # no such table, or no such schema
+            return None
+        return Schema(tuple(Column(row[0], row[1], row[2] == "YES") for row in rows))
+
+    def scan(self, table: TableName) -> str:
+        return f"SELECT * FROM {relation(*self._parts(table))}"
+
+    def _has_system(self, con: duckdb.DuckDBPyConnection) -> bool:
+        import duckdb
+
+        if not self._ready:
+            try:
+                for name in _SYSTEM:
+                    con.execute(f"SELECT 1 FROM {relation(*self._place(name))} LIMIT 0")
+            except duckdb.CatalogException:
+                return False
+            self._ready = True
+        return True
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._attached() as con, duckdb_errors(f"the {self.system} warehouse can't be read"):
+            return con.execute(sql).fetchall() if self._has_system(con) else []
+
+    def state(self, pipeline: str) -> tuple[Cursor, ...]:
+        rows = self._rows(ledger.select_state(DUCKDB, self._place, pipeline))
+        return tuple(ledger.cursor_of(row) for row in rows)
+
+    def receipts(self, pipeline: str | None = None, run_id: str | None = None) -> tuple[Receipt, ...]:
+        rows = self._rows(ledger.select_receipts(DUCKDB, self._place, pipeline, run_id))
+        return tuple(ledger.receipt_of(row) for row in rows)
+
+    def quarantine(self) -> str | None:
+        with self._attached() as con:
+            return ledger.select_quarantine(DUCKDB, self._place) if self._has_system(con) else None
+
+    def settle(self, quarantine_ids: tuple[str, ...], status: Literal["replayed", "discarded"]) -> int:
+        def work(con: duckdb.DuckDBPyConnection) -> int:
+            changed = 0
+            for count, update in ledger.mark_quarantine(DUCKDB, self._place, quarantine_ids, status):
+                changed += _number(con, count)
+                con.execute(update)
+            return changed
+
+        with self._attached(write=True) as con:
+            if not quarantine_ids or not self._has_system(con):
+                return 0
+            return self._transact("settle quarantine", work)
+
+    def lock(self, name: str, timeout: float, holder: str) -> AbstractContextManager[None]:
+        return file_lock(self._locks(), f"table {name}", timeout, holder)
+
+    def _writer(self, holder: str) -> AbstractContextManager[None]:
+        """One writer at a time in the whole database, from BEGIN to COMMIT."""
+        return file_lock(self._locks(), "writer", self.context.lock_timeout, holder)
+
+    def publish(self, verdict: Verdict, staged: Staged, order: PublishOrder) -> Receipt:
+        check_order(verdict, staged, order)
+        refused = self.unsupported(staged.schema)
+        if refused:
+            column, hint = next(iter(refused.items()))
+            raise DestinationError(
+                f"{order.table}: column '{column}' is {staged.schema[column].type}, which "
+                f"{self.system} can't keep",
+                hint=hint,
+            )
+        with self._attached(write=True) as con, self._staging(con, staged) as (good, bad):
+            return self._transact(
+                f"run {order.run_id} of {order.pipeline}",
+                lambda con: self._publish(con, staged, order, good, bad),
+                setup=self._create_system,
+            )
+
+    def _publish(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        staged: Staged,
+        order: PublishOrder,
+        good: str,
+        bad: str | None,
+    ) -> Receipt:
+        """Inside the transaction, under the writer lock."""
+        done = con.execute(ledger.select_receipts(DUCKDB, self._place, run_id=order.run_id)).fetchall()
+        if done:
+            return ledger.receipt_of(done[0])
+        now = datetime.now(UTC)
+        self._prepare_table(con, staged.schema, order)
+        late = self._load(con, staged, order, good)
+        if bad is not None:
+            con.execute(ledger.write_quarantine(DUCKDB, self._place, bad))
+        before = con.execute(ledger.select_state(DUCKDB, self._place, order.pipeline)).fetchall()
+        statements = (
+            *ledger.write_replays(DUCKDB, self._place, order.replays),
+            *ledger.write_state(DUCKDB, self._place, order.pipeline, order.cursors, order.run_id, now),
+        )
+        receipt = ledger.new_receipt(staged, order, now, late=late, snapshot=self._snapshot_next(con))
+        marks = ledger.marks_json(ledger.cursor_of(row) for row in before)
+        for sql in (*statements, ledger.write_receipt(DUCKDB, self._place, receipt, marks)):
+            con.execute(sql)
+        self._annotate(con, order)
+        return receipt
+
+    def _annotate(self, con: duckdb.DuckDBPyConnection, order: PublishOrder) -> None:
+        """Say in the database's own history who wrote."""
+
+    def _load(self, con: duckdb.DuckDBPyConnection, staged: Staged, order: PublishOrder, good: str) -> int:
+        plan = load(
+            DUCKDB, self._parts(order.table), good, staged.schema.names, order,
+            reads=self._reads(con, order.table),
+        )  # fmt: skip
+        for sql in plan.prepare:
+            con.execute(sql)
+        for check in plan.checks:
+            check.enforce(_number(con, check.sql), str(order.table))
+        late = _number(con, plan.late) if plan.late else 0
+        statements = plan.statements
+        if order.mode in ("append", "replace") and self._insert(con, staged, order):
+            statements = statements[:-1]  # the INSERT
+        for sql in statements:
+            con.execute(sql)
+        return late
+
+    def _prepare_table(self, con: duckdb.DuckDBPyConnection, schema: Schema, order: PublishOrder) -> None:
+        table = relation(*self._parts(order.table))
+        there = self._describe(con, order.table)
+        if there is None:
+            columns = [(c.name, c.type) for c in schema]
+            if order.mode == "scd2":
+                options = order.scd2 or Scd2()
+                columns += [(options.valid_from, "TIMESTAMP"), (options.valid_to, "TIMESTAMP")]
+            self._create_schema(con, order.table.namespace)
+            self._create_table(con, order.table, columns)
+            return
+        if order.mode == "scd2":
+            _need_intervals(there, order)
+        for name, type_ in order.add_columns.items():
+            if name not in there:
+                self._add_column(con, order.table, name, type_)
+        for name, type_ in order.widen_columns.items():
+            con.execute(f"ALTER TABLE {table} ALTER COLUMN {ident(name)} SET DATA TYPE {type_}")
+        known = self._describe(con, order.table) or there
+        missing = [c for c in schema.names if c not in known]
+        if missing:
+            raise DestinationError(
+                f"{order.table} has no column '{missing[0]}'",
+                hint="allow it with schema_contract: {columns: evolve}, or drop it in the transform",
+            )
+
+    def _create_table(
+        self, con: duckdb.DuckDBPyConnection, table: TableName, columns: Sequence[tuple[str, str]]
+    ) -> None:
+        listed = ", ".join(f"{ident(name)} {type_}" for name, type_ in columns)
+        con.execute(f"CREATE TABLE {relation(*self._parts(table))} ({listed})")
+
+    def _add_column(self, con: duckdb.DuckDBPyConnection, table: TableName, name: str, type_: str) -> None:
+        con.execute(f"ALTER TABLE {relation(*self._parts(table))} ADD COLUMN {ident(name)} {type_}")
+
+    def _create_system(self, con: duckdb.DuckDBPyConnection) -> None:
+        """The ``_sluiceway`` tables, once; before the transaction and under the writer lock."""
+        if self._has_system(con):
+            return
+        con.execute("BEGIN TRANSACTION")
+        self._create_schema(con, SYSTEM_SCHEMA)
+        for sql in ledger.create_tables(DUCKDB, self._place):
+            con.execute(sql)
+        con.execute("COMMIT")
+
+    @contextmanager
+    def _staging(self, con: duckdb.DuckDBPyConnection, staged: Staged) -> Iterator[tuple[str, str | None]]:
+        """Good and quarantined rows as relations of ``con``, whatever engine staged them."""
+        if staged.engine is not None and getattr(staged.engine, "connection", None) is con:
+            yield f"({staged.good})", staged.quarantined
+            return
+        made = []
+        with duckdb_errors("the staged rows can't be read"):
+            good = None
+            if staged.files:
+                names = ", ".join(ident(c) for c in staged.schema.names)
+                paths = ", ".join(DUCKDB.literal(str(f)) for f in staged.files)
+                good = f"(SELECT {names} FROM read_parquet([{paths}], hive_partitioning = false))"
+            for name, sql in (("good", None if good else staged.good), ("bad", staged.quarantined)):
+                if sql is not None:
+                    made.append(f"_sluiceway_{name}")
+                    _copy_over(con, staged, made[-1], sql)
+        try:
+            yield (
+                good or relation("temp", "_sluiceway_good"),
+                "FROM temp._sluiceway_bad" if staged.quarantined else None,
+            )
+        finally:
+            for name in made:
+                con.execute(f"DROP TABLE IF EXISTS {relation('temp', name)}")
+
+    def _transact(
+        self,
+        holder: str,
+        work: Callable[[duckdb.DuckDBPyConnection], T],
+        setup: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+    ) -> T:
+        """``work`` in one transaction under the writer lock; the whole of it again where that helps.
+
+        ``work`` must read the receipt first: a COMMIT whose answer got lost may have happened.
+        """
+        import duckdb
+
+        con = self._con
+        with self._writer(holder):
+            for left in reversed(range(_TRIES)):
+                try:
+                    if setup is not None:
+                        setup(con)
+                    con.execute("BEGIN TRANSACTION")
+                    result = work(con)
+                    con.execute("COMMIT")
+                except SluicewayError:
+                    _rollback(con)
+                    raise
+                except duckdb.Error as error:
+                    _rollback(con)
+                    if left and self._retryable(error):
+                        # a writer who is not ours holds no lock that we could wait for
+                        time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 spreads writers, guards nothing
+                        continue
+                    raise DestinationError(
+                        f"{self.system}: {holder} could not write: {first_line(error)}",
+                        hint="nothing was published; run again once the cause is gone",
+                    ) from error
+                except BaseException:  # an interrupt, or a bug of ours: never leave a transaction open
+                    _rollback(con)
+                    raise
+                return self._committed(con, result) if isinstance(result, Receipt) else result  # type: ignore[return-value]
+        raise AssertionError("unreachable")
+
+    def rollback(self, run_id: str, *, new_run_id: str, force: bool, keep_cursor: bool) -> Receipt:
+        raise DestinationError(
+            f"a {self.system} warehouse keeps no snapshots, so run {run_id} can't be rolled back",
+            hint="use a ducklake warehouse, or load again with run --full-refresh",
+        )
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+        self._engine = None
+
+
+def _number(con: duckdb.DuckDBPyConnection, sql: str) -> int:
+    return int(con.execute(sql).fetchall()[0][0])
+
+
+def _rollback(con: duckdb.DuckDBPyConnection) -> None:
+    import duckdb
+
+    try:
+        con.execute("ROLLBACK")
+    except duckdb.Error:  # nothing was begun, or the failed COMMIT ended it
+        return
+
+
+def _need_intervals(there: Schema, order: PublishOrder) -> None:
+    options = order.scd2 or Scd2()
+    for name in (options.valid_from, options.valid_to):
+        if name not in there:
+            raise DestinationError(
+                f"{order.table} has no column '{name}', so it can't be loaded with scd2",
+                hint="load into a new table, or keep the mode that the table was made with",
+            )
+
+
+def _copy_over(con: duckdb.DuckDBPyConnection, staged: Staged, name: str, sql: str) -> None:
+    """Rows of another engine, by Arrow, into a temporary table (which spills to disk)."""
+    reader = staged.engine.batches(sql, 100_000)
+    con.register("_sluiceway_reader", reader)
+    try:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE {ident(name)} AS FROM _sluiceway_reader")
+    finally:
+        con.unregister("_sluiceway_reader")
