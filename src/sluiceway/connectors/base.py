@@ -210,13 +210,15 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class ConnectorContext:
-    """What the project gives a connector. ``project`` is the folder that paths are relative to."""
+    """What the project gives a connector. ``project`` is the folder that paths are relative to; ``sink``
+    is the run's destination, for a source that reads from it."""
 
     project: Path
     name: str = ""
     where: Where = field(default_factory=Where)
     started_at: datetime | None = None
     lock_timeout: float = 60.0
+    sink: Sink | None = None
 
     def path(self, text: str) -> Path:
         path = Path(text)

@@ -80,11 +80,13 @@ def open_sink(pipeline: Pipeline, started_at: datetime) -> Sink:
     return destination.connector.sink(destination.config, context(pipeline, started_at))
 
 
-def open_source(pipeline: Pipeline, name: str, started_at: datetime) -> Source:
+def open_source(
+    pipeline: Pipeline, name: str, started_at: datetime, sink: Sink | None = None
+) -> Source:
     spec = pipeline.sources[name]
     if spec.connector.source is None:
         raise PlanError(f"{spec.connector.name} can't be read from", where=spec.where)
-    ctx = replace(context(pipeline, started_at, name), where=spec.where)
+    ctx = replace(context(pipeline, started_at, name), where=spec.where, sink=sink)
     return spec.connector.source(spec.config, ctx)
 
 
@@ -117,7 +119,7 @@ def resolved(
             stack.enter_context(sink.lock(name, pipeline.destination.lock_timeout, holder))
         sources: dict[str, Source] = {}
         for name in pipeline.sources:
-            sources[name] = open_source(pipeline, name, started_at)
+            sources[name] = open_source(pipeline, name, started_at, sink)
             stack.callback(sources[name].close)
         fingerprints = {name: source.fingerprint() for name, source in sources.items()}
         yield Resolved(

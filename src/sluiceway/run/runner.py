@@ -51,6 +51,7 @@ def run(
     dry_run: bool = False,
     progress: Progress | None = None,
     bus: EventBus | None = None,
+    replays: tuple[str, ...] = (),
 ) -> RunResult:
     """Run a pipeline once and say how it went; a failed or blocked run is a result, not an exception.
 
@@ -58,11 +59,12 @@ def run(
         full_refresh: forget the cursors and rebuild the table (append and merge become replace).
         dry_run: everything but the publish; the destination and its state stay as they are.
         progress: called with every event.
+        replays: quarantine ids that this run reads; they are settled by its publish.
 
     Raises:
         ConfigError: what the user wrote can't be used; nothing was run.
     """
-    return _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus()).go()
+    return _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays).go()
 
 
 @dataclass
@@ -77,6 +79,7 @@ class _Run:
     dry_run: bool
     progress: Progress | None
     bus: EventBus
+    replays: tuple[str, ...] = ()
     run_id: str = field(default_factory=new_run_id)
     nodes: list[NodeResult] = field(default_factory=list)
     keep_staging: bool = False
@@ -270,7 +273,7 @@ class _Run:
                     f"the gate blocked {self.pipeline.name}: {_list(verdict.reasons)}",
                     hint=f"sluiceway runs show {self.run_id}",
                 )
-            if not self.dry_run:
+            if not self.dry_run and not (self.replays and self.judged.good_rows == 0):
                 self._publish(plan, opened, execution, self.judged, verdict)
         self._end("succeeded", None)
 
@@ -330,7 +333,8 @@ class _Run:
             scd2=destination.scd2,
             add_columns=node.add_columns,
             widen_columns=node.widen_columns,
-            cursors=tuple(execution.cursors),
+            cursors=() if self.replays else tuple(execution.cursors),
+            replays=self.replays,
         )
         gate: AuditGate = plan.select(AuditGate)[0]
         with self._timer(node.name) as timed:

@@ -1,0 +1,66 @@
+"""Plan without running: schemas and state are asked, no row is read."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.plan.build import build, names_read
+from sluiceway.plan.explain import describe_plan
+from sluiceway.plan.nodes import PythonStep, Stage, Transform
+from sluiceway.run.execute import Execution
+from sluiceway.run.resolve import resolved
+from sluiceway.secrets import redact
+
+if TYPE_CHECKING:
+    from sluiceway.plan.nodes import Plan
+    from sluiceway.run.resolve import Resolved
+    from sluiceway.spec.model import Pipeline
+
+__all__ = ["explain"]
+
+
+def explain(pipeline: Pipeline, *, engine_plan: bool = False) -> dict[str, Any]:
+    """The plan as a document; with ``engine_plan`` the engine's own plan of the staging statement too."""
+    started_at = datetime.now(UTC)
+    with (
+        tempfile.TemporaryDirectory(prefix="sluiceway-") as scratch,
+        resolved(
+            pipeline, started_at=started_at, staging=Path(scratch) / "plan", named=names_read(pipeline)
+        ) as opened,
+    ):
+        plan = build(
+            pipeline, opened.schemas, target=opened.target, datasets=opened.datasets, started_at=started_at
+        )
+        document = describe_plan(plan, opened.engine.capabilities.dialect)
+        document["sources"] = [
+            {"name": name, "dataset": list(source.dataset()), "columns": _columns(opened, name)}
+            for name, source in opened.sources.items()
+        ]
+        document["exists"] = opened.target is not None
+        if engine_plan:
+            document["engine_plan"] = _engine_plan(plan, opened)
+        return document
+
+
+def _columns(opened: Resolved, name: str) -> list[dict[str, str]]:
+    return [{"name": c.name, "type": c.type} for c in opened.schemas[name]]
+
+
+def _engine_plan(plan: Plan, opened: Resolved) -> str:
+    from contextlib import nullcontext
+
+    execution = Execution("explain", plan, opened, lambda _: nullcontext())
+    execution.open_scans()
+    if plan.select(PythonStep):
+        return "a Python step is in the way: what comes after it is planned when it has run"
+    for name, native in execution.natives.items():
+        if native is None:
+            return f"source '{name}' is streamed: what comes after it is planned when it was read"
+        execution.relations.scan(name, native)
+    for node in plan.select(Transform):
+        execution.transform(node)
+    query = plan.select(Stage)[0].query
+    return redact(opened.engine.explain(execution.relations.compile(query)))

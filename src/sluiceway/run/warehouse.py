@@ -1,0 +1,46 @@
+"""An environment's warehouse, opened by itself: for quarantine, rollback and doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sluiceway.connectors.base import ConnectorContext
+from sluiceway.errors import ConfigError, PlanError
+from sluiceway.spec.resolve import warehouse_config
+
+if TYPE_CHECKING:
+    from sluiceway.connectors.base import Sink
+    from sluiceway.spec.model import EnvironmentSpec, Project
+
+__all__ = ["environment_of", "sink_of", "warehouse"]
+
+
+def environment_of(project: Project, name: str | None) -> EnvironmentSpec:
+    """The named environment, or the first."""
+    found = next((e for e in project.environments if name in (None, e.name)), None)
+    if found is None:
+        known = ", ".join(e.name for e in project.environments)
+        raise ConfigError(f"there is no environment '{name}'", hint=f"there are: {known}")
+    return found
+
+
+def sink_of(project: Project, env: EnvironmentSpec) -> Sink:
+    """An environment's warehouse, not opened."""
+    connector, config = warehouse_config(project, env)
+    if connector.sink is None:
+        raise PlanError(f"{connector.name} can't be written to")
+    sink: Sink = connector.sink(config, ConnectorContext(project=project.folder))
+    return sink
+
+
+@contextmanager
+def warehouse(project: Project, environment: str | None) -> Iterator[Sink]:
+    """The sink of an environment, with a connection of its own."""
+    sink = sink_of(project, environment_of(project, environment))
+    try:
+        sink.open(None)
+        yield sink
+    finally:
+        sink.close()
