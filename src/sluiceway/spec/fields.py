@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WrapValidator
 from sluiceway.spec.units import duration, size
 from sluiceway.spec.variables import has_variable
 
-__all__ = ["Bool", "Duration", "Int", "Names", "Share", "Size", "Strict", "as_list"]
+__all__ = ["Bool", "Duration", "Int", "Names", "Samples", "Share", "Size", "Strict", "Weight", "as_list"]
 
 
 class Strict(BaseModel):
@@ -48,6 +48,8 @@ Variable = WrapValidator(_or_variable)
 Int = Annotated[int, Field(ge=1), Variable]
 Bool = Annotated[bool, Variable]
 Share = Annotated[float, Field(ge=0, le=1), Variable]
+Samples = Annotated[int, Field(ge=0, le=10), Variable]
+Weight = Annotated[float, Field(ge=0), Variable]
 Names = str | list[str]
 _QUANTITY = {"anyOf": [{"type": "string"}, {"type": "number"}]}
 Duration = Annotated[

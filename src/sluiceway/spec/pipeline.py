@@ -14,7 +14,17 @@ from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_vali
 
 from sluiceway.errors import SpecError, Where, did_you_mean
 from sluiceway.spec.aliases import canonical
-from sluiceway.spec.fields import Bool, Duration, Int, Names, Share, Size, Strict
+from sluiceway.spec.fields import (
+    Bool,
+    Duration,
+    Int,
+    Names,
+    Samples,
+    Share,
+    Size,
+    Strict,
+    Weight,
+)
 from sluiceway.spec.validate import COMMA_HINT, brief, build, field_names, spec_error
 from sluiceway.spec.yaml import Document, KeyPath, key_text, read_yaml
 
@@ -50,20 +60,18 @@ class QualityConfig(Strict):
         default_factory=dict,
         description="the least value, 0 to 1, of `score` or of a dimension; below it the run is blocked",
     )
-    weights: dict[str, float] = Field(
+    weights: dict[str, Weight] = Field(
         default_factory=dict, description="the weight of each dimension in the score; equal if absent"
     )
-    samples: int = Field(10, ge=0, le=10, description="failing rows kept for each check; 0 keeps none")
+    samples: Samples = Field(10, description="failing rows kept for each check; 0 keeps none")
 
     @field_validator("thresholds", "weights")
     @classmethod
     def _names(cls, value: dict[str, float]) -> dict[str, float]:
         known = ["accuracy", "completeness", "consistency", "timeliness", "uniqueness"]
-        for name, number in value.items():
+        for name in value:
             if name not in (*known, "score"):
                 raise ValueError(f"unknown dimension '{name}'; {did_you_mean(name, [*known, 'score'])}")
-            if not isinstance(number, str) and not number >= 0:
-                raise ValueError(f"'{name}' can't be negative")
         return value
 
 
@@ -109,9 +117,7 @@ class DestinationConfig(Strict):
     )
     allow_empty: Bool = Field(False, description="let a replace publish no row at all")
     lock_timeout: Duration = Field("60s", description="how long to wait for another run of this table")
-    load_batch_size: Int | None = Field(
-        None, description="rows a batch, where the destination takes batches"
-    )
+    load_batch_size: Int | None = Field(None, description="rows a batch, where the destination takes batches")
 
 
 class PipelineConfig(Strict):
@@ -233,16 +239,17 @@ class PipelineConfig(Strict):
         moved: dict[KeyPath, KeyPath] = {}
         if not isinstance(document.value, dict):
             what = "is empty" if document.value is None else f"is {brief(document.value)}, not a mapping"
-            raise SpecError(
-                f"the file {what}", where=document.where(), hint="begin it with pipeline: NAME"
-            )
+            raise SpecError(f"the file {what}", where=document.where(), hint="begin it with pipeline: NAME")
         if document.bare:
             first = min(document.bare, key=lambda path: document.lines[path])
             raise SpecError(f"'{first[-1]}' has no value", where=document.where(first), hint=COMMA_HINT)
         data = canonical(document.value, moved, document.where)
         config = build_config(cls, data, lambda path: document.where(original(path, moved)))
-        config._file, config._document, config._moved = file, document, moved
-        return config
+        return config._placed(document, file, moved)  # noqa: SLF001  an instance of this very class
+
+    def _placed(self, document: Document, file: Path | None, moved: dict[KeyPath, KeyPath]) -> PipelineConfig:
+        self._document, self._file, self._moved = document, file, moved
+        return self
 
     @property
     def file(self) -> Path | None:
@@ -259,9 +266,7 @@ class PipelineConfig(Strict):
         return self.model_dump(exclude_unset=True, by_alias=True, warnings=False)
 
 
-def build_config(
-    cls: type[PipelineConfig], data: Mapping[str, Any], where: Any
-) -> PipelineConfig:
+def build_config(cls: type[PipelineConfig], data: Mapping[str, Any], where: Any) -> PipelineConfig:
     """``PipelineConfig`` of a mapping in canonical names, with places found by ``where``."""
     unknown = [key for key in data if key not in cls.model_fields]
     if unknown:

@@ -178,7 +178,9 @@ def _environment(
         key: _connection(key, config, item, place, document)
         for key in {**config.connections, **item.connections}
     }
-    declared = {"type": item.engine} if isinstance(item.engine, str) else item.engine.model_dump(exclude_none=True)
+    declared = (
+        {"type": item.engine} if isinstance(item.engine, str) else item.engine.model_dump(exclude_none=True)
+    )
     spec = EnvironmentSpec(
         name=name,
         engine=EngineSettings(type=str(declared["type"])),
@@ -310,7 +312,9 @@ def _name_in(path: Path) -> str:
     document = read_yaml(path)
     name = document.value.get("pipeline") if isinstance(document.value, dict) else None
     if not isinstance(name, str):
-        raise SpecError("the pipeline has no name", where=document.where(), hint="begin it with pipeline: NAME")
+        raise SpecError(
+            "the pipeline has no name", where=document.where(), hint="begin it with pipeline: NAME"
+        )
     return name
 
 

@@ -15,9 +15,12 @@ from sluiceway.secrets import redact
 if TYPE_CHECKING:
     from sluiceway.spec.yaml import KeyPath
 
-__all__ = ["brief", "build", "field_names", "spec_error"]
+__all__ = ["Place", "brief", "build", "field_names", "spec_error", "under"]
 
 M = TypeVar("M", bound=BaseModel)
+Place = Callable[["KeyPath"], Where]
+"""Finds the place of a key path."""
+
 COMMA_HINT = "quote expressions with a comma or a colon"
 
 _WANTED = {
@@ -27,7 +30,7 @@ _WANTED = {
 }  # fmt: skip
 
 
-def build(model: type[M], value: Any, where: Callable[[KeyPath], Where]) -> M:
+def build(model: type[M], value: Any, where: Place) -> M:
     """``model.model_validate(value)``, where ``where`` finds the place of a path inside ``value``.
 
     Raises:
@@ -39,6 +42,15 @@ def build(model: type[M], value: Any, where: Callable[[KeyPath], Where]) -> M:
         raise spec_error(error, value, where, model) from None
 
 
+def under(where: Place, *prefix: str | int) -> Place:
+    """``where`` for paths that begin below ``prefix``.
+
+    >>> under(lambda path: Where(key=str(path)), "rules", 0)(("range",)).key
+    "('rules', 0, 'range')"
+    """
+    return lambda path: where((*prefix, *path))
+
+
 def field_names(model: type[BaseModel]) -> list[str]:
     """The keys that a model takes, as users write them."""
     return [field.alias or name for name, field in model.model_fields.items()]
@@ -47,7 +59,7 @@ def field_names(model: type[BaseModel]) -> list[str]:
 def spec_error(
     error: ValidationError,
     value: Any,
-    where: Callable[[KeyPath], Where],
+    where: Place,
     model: type[BaseModel] | None = None,
     known: Iterable[str] = (),
 ) -> SpecError:
@@ -64,8 +76,8 @@ def spec_error(
     # one bad value of a union is one problem, however many members turned it away
     same = [text for other, text, _ in problems if other == path and text.startswith("expected ")]
     if len(same) > 1 and message.startswith("expected "):
-        wanted = dict.fromkeys(text.removeprefix("expected ").split(", got ")[0] for text in same)
-        message = f"expected {' or '.join(wanted)}, got {brief(_at(value, path))}"
+        each = dict.fromkeys(text.removeprefix("expected ").split(", got ")[0] for text in same)
+        message = f"expected {' or '.join(each)}, got {brief(_at(value, path))}"
     others = len({other for other, _, _ in problems}) - 1
     if others:
         message += f" (and {others} more problem{'s' if others > 1 else ''} here)"
@@ -104,12 +116,14 @@ def _one(
         names = [part.strip() for part in choices.replace(" or ", ", ").split(",")]
         return path, f"expected {choices}, got {brief(got)}", did_you_mean(str(got), names)
     if kind in ("value_error", "assertion_error"):
-        said = str(item.get("ctx", {}).get("error", item["msg"]))
-        return path, f"{said}, got {brief(got)}" if said.startswith("expected ") else said, None
-    wanted = next((text for start, text in _WANTED.items() if kind.startswith(start)), None)
+        said: str = str(item.get("ctx", {}).get("error", item["msg"]))
+        if said.startswith("expected ") and ", got " not in said:
+            said += f", got {brief(got)}"
+        return path, said, None
+    wanted = next((text for start, text in _WANTED.items() if kind.startswith(start)), "")
     if wanted and kind.endswith(("_type", "_parsing", "_from_float", "_attributes_type")):
-        hint = "put the text in quotes" if wanted == "a text" else None
-        return path, f"expected {wanted}, got {brief(got)}", hint
+        quote = "put the text in quotes" if wanted == "a text" else None
+        return path, f"expected {wanted}, got {brief(got)}", quote
     said = str(item["msg"])[:1].lower() + str(item["msg"])[1:]
     return path, f"{said}, got {brief(got)}", None
 
@@ -138,13 +152,10 @@ def _in_data(value: Any, location: tuple[Any, ...]) -> KeyPath:
     """The part of pydantic's location that lies in the data; tags of unions and validators don't."""
     path: list[str | int] = []
     for part in location:
-        if isinstance(value, Mapping) and part in value:
+        listed = isinstance(value, list | tuple) and isinstance(part, int) and part < len(value)
+        if listed or (isinstance(value, Mapping) and part in value):
             value = value[part]
-        elif isinstance(value, list | tuple) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        else:
-            continue
-        path.append(part)
+            path.append(part)
     return tuple(path)
 
 

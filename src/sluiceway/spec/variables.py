@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 __all__ = ["has_variable", "is_sql", "register_secrets", "substitute"]
 
 SQL_KEYS = frozenset(
-    {"sql", "expression", "filter", "filters", "where", "query", "extract_query", "derive", "measure", "measures"}
+    {
+        "sql",
+        "expression",
+        "filter",
+        "filters",
+        "where",
+        "query",
+        "extract_query",
+        "derive",
+        "measure",
+        "measures",
+    }
 )
 """Keys whose texts are SQL: they take ``:vars``, so that no value can become code."""
 
@@ -78,9 +89,7 @@ def substitute(
     """
     known = os.environ if environ is None else environ
     if isinstance(value, dict):
-        return {
-            key: substitute(item, where, path=(*path, key), environ=known) for key, item in value.items()
-        }
+        return {key: substitute(item, where, path=(*path, key), environ=known) for key, item in value.items()}
     if isinstance(value, list):
         return [substitute(item, where, path=(*path, n), environ=known) for n, item in enumerate(value)]
     if isinstance(value, str) and "${" in value and not is_sql(path):

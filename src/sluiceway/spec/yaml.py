@@ -164,7 +164,9 @@ def _syntax_error(error: Any, file: str | None) -> SpecError:
         hint = "quote a text that begins with a sign"
     elif "undefined alias" in problem:
         hint = "put the anchor (&name) before its alias (*name)"
-    return SpecError(f"this is not YAML: {problem}", where=Where(file, mark.line + 1 if mark else None), hint=hint)
+    return SpecError(
+        f"this is not YAML: {problem}", where=Where(file, mark.line + 1 if mark else None), hint=hint
+    )
 
 
 @dataclass
