@@ -26,10 +26,19 @@ class Event:
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """``inputs`` and ``output`` are datasets: ``{namespace, name, columns: [{name, type}]}``."""
+    """``inputs`` and ``output`` are datasets: ``{namespace, name, columns: [{name, type}]}``; an input
+    may add ``source``, its name in the pipeline.
+
+    ``kind`` is run, check, replay or rollback; ``engine`` is ``{name, version}``; ``parent`` is the run
+    that started this one, ``{run_id, namespace, job}``; ``nominal_at`` is the scheduled time, UTC.
+    """
 
     environment: str = ""
     attempt: int = 1
+    kind: str = "run"
+    engine: dict[str, str] | None = None
+    parent: dict[str, str] | None = None
+    nominal_at: datetime | None = None
     inputs: tuple[dict[str, Any], ...] = ()
     output: dict[str, Any] | None = None
     description: str = ""
@@ -56,11 +65,15 @@ class RunFinished(Event):
     ``checks`` are the dicts of ``run --json``; ``lineage`` maps an output column to its inputs:
     ``{column: [{"dataset": "ns.name", "column": c, "type": "DIRECT", "subtype": "IDENTITY",
     "masking": False}]}``; ``metrics`` is ``{"row_count": n, "columns": {name: {"null_count": n,
-    "distinct_count": n, "min": x, "max": x}}}``.
+    "distinct_count": n, "min": x, "max": x}}}``. A check may add ``source``, the input it judged.
     """
 
     environment: str = ""
     status: str = ""
+    verdict: str | None = None
+    quality_score: float | None = None
+    dimensions: dict[str, float] = field(default_factory=dict)
+    snapshot: str | None = None
     seconds: float = 0.0
     records: dict[str, int | None] = field(default_factory=dict)
     inputs: tuple[dict[str, Any], ...] = ()
