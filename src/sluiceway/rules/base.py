@@ -126,6 +126,8 @@ class RuleContext:
     key: tuple[str, ...] = ()
     timezone: str = "UTC"
     variables: Mapping[str, Any] = field(default_factory=dict)
+    destination: str = ""
+    """The table that the batch goes to, as NAMESPACE.NAME: parents of that name include the batch."""
     bounds: Mapping[str, tuple[Any, Any, int | None]] = field(default_factory=dict)
 
 
@@ -135,13 +137,13 @@ class Rule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
     kind: ClassVar[str]
     default_dimension: ClassVar[Dimension]
+    examples: ClassVar[tuple[str, ...]] = ()
+    """Entries of ``rules:`` in YAML; they stand in the documentation and are parsed by a test."""
 
     name: str | None = Field(None, description="the check's id; made from rule and columns if absent")
     description: str | None = Field(None, description="said in reports")
     severity: Severity = Field("error", description="info, warning, error or critical")
-    on_fail: OnFail | None = Field(
-        None, description="warn, quarantine, fix or block; by severity if absent"
-    )
+    on_fail: OnFail | None = Field(None, description="warn, quarantine, fix or block; by severity if absent")
     tolerance: Tolerance | None = Field(
         None, description="failing rows allowed before the run is blocked: a number, or '0.5%'"
     )

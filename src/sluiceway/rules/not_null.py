@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import Field
 from sqlglot import exp
 
-from sluiceway.rules.base import Dimension, RowRule, RuleContext, column
+from sluiceway.rules.base import Dimension, Judgement, RuleContext, column
+from sluiceway.rules.params import ColumnRule
 
 __all__ = ["NotNull"]
 
 
-class NotNull(RowRule):
-    """Every row has a value. A list of columns is one check each.
+class NotNull(ColumnRule):
+    """Every row has a value. Empty text and NaN are values. A list of columns is one check each.
 
     >>> [r.columns_used for r in NotNull.parse(["id", "email"], {})]
     [('id',), ('email',)]
@@ -21,20 +21,19 @@ class NotNull(RowRule):
 
     kind: ClassVar[str] = "not_null"
     default_dimension: ClassVar[Dimension] = "completeness"
-
-    column: str = Field(description="the column")
+    examples: ClassVar[tuple[str, ...]] = ("not_null: order_id", "not_null: [order_id, customer_id]")
 
     @classmethod
     def shorthand(cls, value: Any) -> tuple[dict[str, Any], ...]:
         names = value if isinstance(value, list) else [value]
         return tuple({"column": name} for name in names)
 
-    @property
-    def columns_used(self) -> tuple[str, ...]:
-        return (self.column,)
-
     def failing(self, ctx: RuleContext) -> exp.Expr:
         return column(self.column).is_(exp.null())
+
+    def proven(self, ctx: RuleContext, rows: int) -> Judgement | None:
+        _, _, nulls = ctx.bounds.get(ctx.schema[self.column].name, (None, None, None))
+        return Judgement(0, rows) if nulls == 0 else None
 
     def explanation(self) -> str:
         return f"{self.column} must have a value"

@@ -35,6 +35,38 @@ def _fn(name: str) -> Emitter:
     return lambda *args: exp.Anonymous(this=name, expressions=list(args))
 
 
+def _concat(*args: exp.Expr) -> exp.Expr:
+    first, *rest = args
+    for part in rest:
+        first = exp.DPipe(this=first, expression=part, safe=False)
+    return first
+
+
+def _duckdb_mod97(text: exp.Expr) -> exp.Expr:
+    """Letters become two digits each; at most 68 digits, so two steps in 128-bit integers: the
+    remainder of the first 34 digits stands before the others."""
+    digits = text
+    for value, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10):
+        pair = [exp.Literal.string(letter), exp.Literal.string(str(value))]
+        digits = exp.Anonymous(this="replace", expressions=[digits, *pair])
+
+    def part(*bounds: int) -> exp.Expr:
+        args = [digits.copy(), *(exp.Literal.number(b) for b in bounds)]
+        return exp.Anonymous(this="substring", expressions=args)
+
+    def remainder(number: exp.Expr) -> exp.Expr:
+        cast = exp.TryCast(this=number, to=exp.DataType.build("HUGEINT", "duckdb"))
+        return exp.Mod(this=cast, expression=exp.Literal.number(97))
+
+    head = exp.cast(exp.paren(remainder(part(1, 34))), "VARCHAR")
+    return exp.paren(remainder(exp.paren(_concat(head, part(35)))))
+
+
+def _duckdb_dense(value: exp.Expr, low: exp.Expr, high: exp.Expr) -> exp.Expr:
+    bits = exp.Anonymous(this="bitstring_agg", expressions=[value, low, high])
+    return exp.Anonymous(this="bit_count", expressions=[bits])
+
+
 PRIMITIVES: dict[str, Primitive] = {
     p.name: p
     for p in (
@@ -42,6 +74,32 @@ PRIMITIVES: dict[str, Primitive] = {
             "matches",
             "matches(text, pattern): the whole text matches the RE2 pattern",
             {"duckdb": _fn("regexp_full_match")},
+        ),
+        Primitive(
+            "substring",
+            "substring(text, start, n): n code points from start, which counts from 1",
+            {"duckdb": _fn("substring")},
+        ),
+        Primitive("concat", "concat(a, b): one text after the other; NULL if one is", {"duckdb": _concat}),
+        Primitive(
+            "mod97",
+            "mod97(text): the number that 0-9 and A-Z (10 to 35) spell, modulo 97, as ISO 7064 reads it; "
+            "up to 34 characters, NULL for other characters",
+            {"duckdb": _duckdb_mod97},
+        ),
+        Primitive("is_nan", "is_nan(float): TRUE for NaN", {"duckdb": _fn("isnan")}),
+        Primitive("is_finite", "is_finite(float): neither NaN nor infinite", {"duckdb": _fn("isfinite")}),
+        Primitive("is_json", "is_json(text): can be parsed as JSON", {"duckdb": _fn("json_valid")}),
+        Primitive(
+            "hash64",
+            "hash64(a, …): 64 bits, equal where all arguments are equal; not the same on two engines",
+            {"duckdb": _fn("hash")},
+        ),
+        Primitive(
+            "count_distinct_dense",
+            "count_distinct_dense(integer, low, high): exact number of distinct values, all of which lie "
+            "between the two literals; takes a bit for each number between them; NULL over no rows",
+            {"duckdb": _duckdb_dense},
         ),
         Primitive("length", "length(text): number of code points", {"duckdb": _fn("length")}),
         Primitive(
@@ -52,11 +110,7 @@ PRIMITIVES: dict[str, Primitive] = {
         Primitive(
             "count_if",
             "count_if(condition): rows where it is TRUE",
-            {
-                "duckdb": lambda c: exp.Filter(
-                    this=exp.Count(this=exp.Star()), expression=exp.Where(this=c)
-                )
-            },
+            {"duckdb": lambda c: exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=c))},
         ),
         Primitive(
             "divide",
@@ -99,7 +153,8 @@ def lower(tree: exp.Expr, dialect: str) -> exp.Expr:
             return emitter(*[lower(arg, dialect) for arg in node.expressions])
         return node
 
-    return tree.transform(rewrite)
+    lowered: exp.Expr = tree.transform(rewrite)
+    return lowered
 
 
 def support() -> dict[str, tuple[str, ...]]:
