@@ -96,7 +96,9 @@ class Engine(Protocol):
         """Materialise once. ``bad`` is a condition over the result that sets rows apart."""
         ...
 
-    def batches(self, sql: str, batch_size: int) -> pa.RecordBatchReader:
+    def batches(
+        self, sql: str, batch_size: int, parameters: Mapping[str, Any] | None = None
+    ) -> pa.RecordBatchReader:
         """For Python steps and for sinks that take Arrow."""
         ...
 

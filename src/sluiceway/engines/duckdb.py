@@ -147,9 +147,11 @@ class DuckDBEngine:
             bounds=_bounds([row[4] for row in (*good, *bad)], schema),
         )
 
-    def batches(self, sql: str, batch_size: int) -> pa.RecordBatchReader:
+    def batches(
+        self, sql: str, batch_size: int, parameters: Mapping[str, Any] | None = None
+    ) -> pa.RecordBatchReader:
         with _errors():
-            return self.connection.cursor().execute(sql).to_arrow_reader(batch_size)
+            return self.connection.cursor().execute(sql, _used(sql, parameters)).to_arrow_reader(batch_size)
 
     def explain(self, sql: str) -> str:
         return "\n".join(row[1] for row in self.query(f"EXPLAIN {sql}"))

@@ -122,12 +122,14 @@ def build(
     target: Schema | None,
     datasets: Mapping[str, Schema],
     started_at: datetime,
+    count_reads: bool = False,
 ) -> Plan:
     """The plan of one run.
 
     Args:
         schemas: of every source. ``datasets``: of the warehouse's tables that SQL names.
         target: the destination as it is; None where it does not exist.
+        count_reads: spool every source, so that the rows read are known.
 
     Raises:
         PlanError: names, types or SQL don't fit.
@@ -146,7 +148,7 @@ def build(
     output = Schema(tuple(conformed.schema))
     checks = builder._checks((*conformed.rules, *pipeline.rules), result)
     lineage = _lineage(builder, last)
-    extract = [_extract(builder, name, checks) for name in pipeline.sources]
+    extract = [_extract(builder, name, checks, count_reads) for name in pipeline.sources]
     audits = [AuditSource(name, found) for name in pipeline.sources if (found := builder.source_checks(name))]
     nodes: list[Node] = [
         *extract,
@@ -200,7 +202,7 @@ def _conform(pipeline: Pipeline, result: Schema, target: Schema | None) -> Confo
     )
 
 
-def _extract(builder: _Builder, name: str, gate: tuple[Check, ...]) -> Extract:
+def _extract(builder: _Builder, name: str, gate: tuple[Check, ...], count: bool) -> Extract:
     """A source is spooled when reading it once more would cost or could differ."""
     spec = builder.pipeline.sources[name]
     readers = sum(name in (s.reads if isinstance(s, Transform) else (s.reads,)) for s in builder.steps)
@@ -214,6 +216,8 @@ def _extract(builder: _Builder, name: str, gate: tuple[Check, ...]) -> Extract:
         why = "its rules are judged before the transform"
     elif readers > 1 and not spec.connector.rescan:
         why = f"it is read by {readers} steps and rules"
+    elif count:
+        why = "its rows are counted"
     return Extract(name, None, why)
 
 

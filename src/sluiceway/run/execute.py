@@ -87,6 +87,20 @@ class Execution:
         folders = [*opened.sink.folders(), *(f for s in opened.sources.values() for f in s.folders())]
         self.engine.seal(folders)
 
+    def bind_sources(self) -> None:
+        """Bind every source's relation without judging it; streams are staged."""
+        for name, native in self.natives.items():
+            sql = native
+            if sql is None:
+                reader = self.opened.sources[name].read(self.reads[name])
+                raw = self.engine.stage(f"stream_{_slug(name)}", reader)
+                sql = f"SELECT * FROM {raw.relation} AS _raw"
+            self.relations.scan(name, self._filtered(name, sql))
+
+    def select_all(self, name: str) -> str:
+        """A SELECT of a bound relation."""
+        return f"SELECT * FROM {ident(name)}"
+
     def _read_of(self, name: str) -> Read:
         spec = self.plan.pipeline.sources[name]
         given = spec.config.filters or ()

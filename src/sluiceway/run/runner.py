@@ -52,6 +52,7 @@ def run(
     progress: Progress | None = None,
     bus: EventBus | None = None,
     replays: tuple[str, ...] = (),
+    count_reads: bool = False,
 ) -> RunResult:
     """Run a pipeline once and say how it went; a failed or blocked run is a result, not an exception.
 
@@ -59,12 +60,13 @@ def run(
         full_refresh: forget the cursors and rebuild the table (append and merge become replace).
         dry_run: everything but the publish; the destination and its state stay as they are.
         progress: called with every event.
+        count_reads: spool every source, so that ``records.read`` is known.
         replays: quarantine ids that this run reads; they are settled by its publish.
 
     Raises:
         ConfigError: what the user wrote can't be used; nothing was run.
     """
-    return _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays).go()
+    return _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads).go()
 
 
 @dataclass
@@ -80,6 +82,7 @@ class _Run:
     progress: Progress | None
     bus: EventBus
     replays: tuple[str, ...] = ()
+    count_reads: bool = False
     run_id: str = field(default_factory=new_run_id)
     nodes: list[NodeResult] = field(default_factory=list)
     keep_staging: bool = False
@@ -176,6 +179,7 @@ class _Run:
                 target=opened.target,
                 datasets=opened.datasets,
                 started_at=self.started_at,
+                count_reads=self.count_reads,
             )
             self._begin(self.plan, opened)
             self._walk(self.plan, opened)
