@@ -1,0 +1,92 @@
+"""``sluiceway run``: run pipelines, gate and publish them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sluiceway.cli.options import Options, common, variables_of
+from sluiceway.errors import ConfigError, GateError
+
+if TYPE_CHECKING:
+    from sluiceway.cli.progress import Progress
+    from sluiceway.run.result import RunResult
+    from sluiceway.spec.model import Pipeline
+
+__all__ = ["command", "run_one"]
+
+
+@click.command()
+@click.argument("pipelines", nargs=-1, metavar="PIPELINE…")
+@click.option("--full-refresh", is_flag=True, help="Forget cursors and read everything again.")
+@click.option("--vars", "values", multiple=True, metavar="K=V|JSON", help="Values of :names in SQL.")
+@click.option("--dry-run", is_flag=True, help="Compute and judge, publish nothing.")
+@click.option(
+    "--select",
+    "selected",
+    multiple=True,
+    metavar="PATTERN",
+    help="Pipelines by name ('sales_*') or tag ('tag:daily'), in the order of depends_on.",
+)
+@common
+def command(
+    options: Options,
+    pipelines: tuple[str, ...],
+    full_refresh: bool,
+    values: tuple[str, ...],
+    dry_run: bool,
+    selected: tuple[str, ...],
+) -> int:
+    """Run pipelines: extract, validate, transform, gate, publish."""
+    from sluiceway.cli.progress import Progress
+    from sluiceway.cli.selection import choose
+    from sluiceway.cli.summary import exit_code, print_result
+
+    project = options.project()
+    chosen = choose(options, project, pipelines, selected, variables_of(values))
+    results: list[RunResult] = []
+    with Progress(options.console) as progress:
+        for pipeline in chosen:
+            stopped = {r.pipeline for r in results if exit_code(r)}
+            results.append(
+                skipped(pipeline)
+                if stopped & {name.removeprefix("pipeline:") for name in pipeline.depends_on}
+                else run_one(pipeline, progress, full_refresh=full_refresh, dry_run=dry_run)
+            )
+    for result in results:
+        print_result(options.console, result, judged_only=dry_run)
+    documents = [result.as_dict() for result in results]
+    several = len(pipelines) != 1 or bool(selected)
+    options.console.document({"runs": documents} if several else documents[0])
+    codes = {exit_code(result) for result in results}
+    return next((code for code in (2, 1, 3) if code in codes), 0)
+
+
+def run_one(
+    pipeline: Pipeline, progress: Progress, *, full_refresh: bool = False, dry_run: bool = False
+) -> RunResult:
+    """One run's result; a gate that raised gives the result that it carries."""
+    from sluiceway.run.runner import run
+
+    try:
+        return run(pipeline, full_refresh=full_refresh, dry_run=dry_run, progress=progress)
+    except GateError as error:
+        if error.result is None:
+            raise
+        result: Any = error.result
+        return result  # type: ignore[no-any-return]
+
+
+def skipped(pipeline: Pipeline) -> RunResult:
+    """A pipeline whose dependency did not succeed in this call."""
+    from sluiceway.run.result import RunResult
+
+    reason = ConfigError("a pipeline that it depends on did not succeed")
+    return RunResult(
+        run_id="",
+        pipeline=pipeline.name,
+        environment=pipeline.environment.name,
+        status="skipped",
+        notes=(reason.message,),
+    )
