@@ -68,8 +68,11 @@ def _bind(table: exp.Table, names: dict[str, str], where: Where, current: str | 
     name = current if dotted == "_" and current is not None else names.get(dotted.casefold())
     if name is None:
         shown = [n for n in names.values() if not n.startswith("_step_")]
-        raise PlanError(f"there is no source, step or dataset '{dotted}'", where=where,
-                        hint=did_you_mean(dotted, ["_", *shown] if current else shown))  # fmt: skip
+        raise PlanError(
+            f"there is no source, step or dataset '{dotted}'",
+            where=where,
+            hint=did_you_mean(dotted, ["_", *shown] if current else shown),
+        )
     _point(table, name)
 
 

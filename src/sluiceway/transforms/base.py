@@ -45,7 +45,9 @@ class StepContext:
         """A named parameter ``$p0`` for a value that is handed to the engine beside the SQL."""
         name = f"p{len(self.binds)}"
         self.binds[name] = value
-        return exp.Placeholder(this=name)
+        placeholder = exp.Placeholder(this=name)
+        placeholder.meta["sample"] = b"" if isinstance(value, bytes) else value  # for sql/typing.py
+        return placeholder
 
     def table(self, name: str | None = None) -> exp.Table:
         return exp.table_(name or self.current, quoted=True)
@@ -79,7 +81,12 @@ class Step(BaseModel):
         raise TypeError(f"{cls.kind} takes a mapping")
 
     def reads(self) -> tuple[str, ...]:
+        """Relations that this step names beside the one before it."""
         return ()
+
+    def is_row_wise(self) -> bool:
+        """As ``row_wise``, but looks at the step's own SQL too: a window or a subquery is not."""
+        return type(self).row_wise
 
     def compile(self, ctx: StepContext) -> exp.Query:
         """The SELECT, columns listed where it matters. Raises PlanError with the columns there are."""

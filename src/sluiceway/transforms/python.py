@@ -1,0 +1,178 @@
+"""``python``: a function of the user's, from Arrow batches to Arrow batches."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, field_validator
+from sqlglot import exp
+
+from sluiceway.errors import EngineError, PlanError, SluicewayError, Where
+from sluiceway.schema import Column, Schema
+from sluiceway.transforms.base import Step, StepContext
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Python"]
+
+_REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+class Python(Step):
+    """Calls ``function`` with an iterator of ``pyarrow.RecordBatch`` and takes the batches or tables
+    that it yields. The module is looked for in the project's folder first. **It runs as the user, with
+    all that the user may do:** unlike SQL it is not fenced in. Without ``columns`` the result's columns
+    are found by calling it with no rows.
+
+    .. code-block:: yaml
+
+        - python: {function: "steps.geo:add_region", columns: {order_id: BIGINT, region: VARCHAR}}
+    """
+
+    kind: ClassVar[str] = "python"
+    row_wise: ClassVar[bool] = False
+
+    function: str = Field(description="package.module:function")
+    columns: dict[str, str] | None = Field(None, description="the result's columns: name and type")
+    batch_size: int = Field(50_000, ge=1, description="rows of a batch at most")
+
+    @classmethod
+    def shorthand(cls) -> str:
+        return "function"
+
+    @field_validator("function")
+    @classmethod
+    def _reference(cls, value: str) -> str:
+        if not _REFERENCE.fullmatch(value):
+            raise ValueError(f"'{value}' is not package.module:function")
+        return value
+
+    def compile(self, ctx: StepContext) -> exp.Query:
+        """A Python step has no SQL; the planner makes a node of its own out of it."""
+        raise PlanError(
+            f"{self.function} is Python and has no SQL",
+            where=ctx.where,
+            hint="run the pipeline; explain shows it as a step of its own",
+        )
+
+    def load(self, project: Path) -> Callable[[Iterator[Any]], Any]:
+        """The function.
+
+        Raises:
+            PlanError: the module or the function is not there, or the module fails when imported.
+        """
+        module_name, name = self.function.split(":")
+        folder = str(project.resolve())
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        importlib.invalidate_caches()
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise PlanError(
+                f"there is no module '{error.name}' for {self.function}",
+                hint=f"make {module_name.replace('.', '/')}.py in the project's folder, "
+                "or install the package",
+            ) from error
+        except Exception as error:  # the user's module runs here and may raise anything
+            raise PlanError(f"importing {module_name} failed: {_said(error)}", hint=_at(error)) from error
+        function: Any = getattr(module, name, None)
+        if not callable(function):
+            raise PlanError(f"{module_name} has no function '{name}'", hint=f"write: def {name}(batches): …")
+        return function  # type: ignore[no-any-return]
+
+    def output_schema(self, schema: Schema, project: Path) -> Schema:
+        """The columns that come out: as declared, else those of a call with no rows."""
+        if self.columns is not None:
+            from sluiceway.sql.typing import canonical
+
+            types = {name: canonical(type_, Where(key=self.kind)) for name, type_ in self.columns.items()}
+            return Schema(tuple(Column(name, type_) for name, type_ in types.items()))
+        import pyarrow as pa
+
+        from sluiceway.sql.typing import arrow_schema, schema_of_arrow
+
+        empty = pa.RecordBatch.from_pylist([], schema=arrow_schema(schema))
+        first = next(self._batches(iter([empty]), project), None)
+        if first is None:
+            raise PlanError(
+                f"{self.function} gave no batch for no rows, so its columns are unknown",
+                hint="declare them: columns: {NAME: TYPE}",
+            )
+        return schema_of_arrow(first.schema)
+
+    def run(self, batches: Any, schema: Schema, project: Path) -> pa.RecordBatchReader:
+        """The function's batches, with ``schema``'s columns in its order and types.
+
+        Raises:
+            EngineError: while reading: the function raised, or a batch does not fit ``schema``.
+        """
+        import pyarrow as pa
+
+        from sluiceway.sql.typing import arrow_schema
+
+        wanted = arrow_schema(schema)
+        fitted = (self._fit(batch, wanted) for batch in self._batches(iter(batches), project))
+        return pa.RecordBatchReader.from_batches(wanted, fitted)
+
+    def _batches(self, batches: Iterator[Any], project: Path) -> Iterator[Any]:
+        import pyarrow as pa
+
+        function = self.load(project)
+        try:
+            result = function(batches)
+            if isinstance(result, pa.RecordBatch | pa.Table):
+                result = [result]
+            for item in result:
+                if isinstance(item, pa.Table):
+                    yield from item.to_batches() or [pa.RecordBatch.from_pylist([], schema=item.schema)]
+                elif isinstance(item, pa.RecordBatch):
+                    yield item
+                else:
+                    raise TypeError(f"it yielded {type(item).__name__}, not a pyarrow.RecordBatch")
+        except SluicewayError:
+            raise
+        except Exception as error:  # the user's function may raise anything; it becomes our error
+            raise EngineError(
+                f"the python step {self.function} failed: {_said(error)}", hint=_at(error)
+            ) from error
+
+    def _fit(self, batch: Any, wanted: Any) -> Any:
+        import pyarrow as pa
+
+        given, names = batch.schema.names, wanted.names
+        if sorted(given) != sorted(names):
+            raise EngineError(
+                f"the python step {self.function} gave columns {', '.join(given)}; "
+                f"expected {', '.join(names)}",
+                hint="declare what it gives: columns: {NAME: TYPE}",
+            )
+        try:
+            arrays = [batch.column(given.index(field.name)).cast(field.type) for field in wanted]
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise EngineError(
+                f"the python step {self.function} gave a value that does not fit: {error}",
+                hint="declare the types it gives: columns: {NAME: TYPE}",
+            ) from error
+        return pa.RecordBatch.from_arrays(arrays, schema=wanted)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _at(error: Exception) -> str:
+    """The last place in the user's own code."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file != __file__ and "importlib" not in file:
+            place = f"look at {Path(file).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place or "look at what the function does with its batches"
