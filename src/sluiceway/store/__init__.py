@@ -1,1 +1,1 @@
-"""The metadata store: what runs did, what checks said, which datasets there are and how they hang together."""
+"""The metadata store: what runs did, what checks said, and how datasets hang together."""

@@ -92,7 +92,7 @@ def _column(con: Connection, dataset: RowMapping, column: str) -> str:
     c = column_edges.c
     used = select(c.output_column).where(c.output_id == dataset["id"])
     read = select(c.input_column).where(c.input_id == dataset["id"])
-    known = set(con.execute(listed.union(used, read)).scalars())
+    known: set[str] = set(con.execute(listed.union(used, read)).scalars())
     if column in known:
         return column
     spelled = [name for name in known if name.casefold() == column.casefold()]

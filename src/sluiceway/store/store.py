@@ -30,7 +30,7 @@ class Store:
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Store.open(f"sqlite:///{folder}/m.db") as store:
     ...     store.begin_run("r1", "orders", "dev", datetime(2026, 1, 1))
-    ...     store.mark("r1", "failed", error={"message": "the disk is full"})
+    ...     done = store.mark("r1", "failed", error={"message": "the disk is full"})
     ...     [(run["run_id"], run["status"]) for run in store.runs()]
     [('r1', 'failed')]
     """
