@@ -24,9 +24,11 @@ from sluiceway.run.gate import decide, dimensions, score
 from sluiceway.run.resolve import open_engine
 from sluiceway.run.result import CheckResult, NodeResult, RunResult
 from sluiceway.run.runner import Progress, run
+from sluiceway.run.warehouse import sink_of
 from sluiceway.schema import Schema, TableName
 from sluiceway.spec.contract import load_contract
 from sluiceway.spec.model import DeclaredRule, QualitySpec
+from sluiceway.spec.resolve import environment_of
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
@@ -96,11 +98,7 @@ def check_data(
 def _environment(project: Project | None, name: str | None) -> EnvironmentSpec | None:
     if project is None:
         return None
-    found = next((e for e in project.environments if name in (None, e.name)), None)
-    if found is None:
-        known = ", ".join(e.name for e in project.environments)
-        raise ConfigError(f"there is no environment '{name}'", hint=f"there are: {known}")
-    return found
+    return environment_of(project, name)
 
 
 Target = tuple[Schema, str, Mapping[str, tuple[Any, Any, int | None]], int | None]
@@ -132,9 +130,7 @@ def _target(
             f"'{target}' is no file that Sluiceway knows, and there is no project to look for a dataset in",
             hint="name a .csv, .json, .jsonl or .parquet file, or pass --project",
         )
-    connector = plugins.load("connectors", env.warehouse["type"])
-    config = connector.sink_config.model_validate(dict(env.warehouse))
-    sink: Sink = connector.sink(config, ConnectorContext(project=project.folder))
+    sink: Sink = sink_of(project, env)
     try:
         sink.open(engine)
         table = TableName.parse(target)
@@ -222,7 +218,7 @@ def _record(project: Project, result: RunResult) -> None:
         now = datetime.now(UTC)
         store.begin_run(
             run_id=result.run_id, pipeline=result.pipeline, environment=result.environment,
-            started_at=now, attempt=1, config_raw={},
+            started_at=now, kind="check",
         )  # fmt: skip
         store.record_event(
             RunFinished(

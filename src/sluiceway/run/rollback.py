@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sluiceway.errors import DestinationError
 from sluiceway.ids import new_run_id
-from sluiceway.run.warehouse import warehouse
+from sluiceway.run.warehouse import environment_of, warehouse
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
@@ -53,6 +53,5 @@ def rollback(
         ):
             receipt = sink.rollback(run_id, new_run_id=new_run_id_, force=force, keep_cursor=keep_cursor)
     with Store.open(project.metadata) as store:
-        store.record_receipt(receipt)
-        store.mark(run_id, "succeeded", note=f"rolled back by {new_run_id_}")
+        store.record_receipt(environment_of(project, environment).name, receipt)
     return receipt

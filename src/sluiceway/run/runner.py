@@ -19,6 +19,7 @@ from sluiceway.errors import (
     DataValidationError,
     DestinationError,
     GateError,
+    RunError,
     SluicewayError,
     SourceError,
 )
@@ -35,7 +36,6 @@ from sluiceway.secrets import redact
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
-    from sluiceway.exchange import Receipt
     from sluiceway.spec.model import Pipeline
 
 __all__ = ["run"]
@@ -119,6 +119,9 @@ class _Run:
             except KeyboardInterrupt:
                 self._end("cancelled", CancelledError("the run was told to stop"))
                 raise
+            except Exception as bug:  # a bug of ours: it is shown with its trace, but the run has an end
+                self._end("failed", RunError(f"{type(bug).__name__}: {bug}"))
+                raise
         return self.result
 
     def _listen(self) -> None:
@@ -198,17 +201,19 @@ class _Run:
         for row in self.store.interrupted(self.pipeline.name, self.pipeline.environment.name):
             receipts = opened.sink.receipts(run_id=row["run_id"])
             if receipts:
-                self.store.mark(row["run_id"], "succeeded", note="committed before its process ended")
-                self._count(receipts[0])
+                self.store.mark(row["run_id"], "succeeded", snapshot=receipts[0].snapshot)
+                self.store.record_receipt(self.pipeline.environment.name, receipts[0])
             else:
-                self.store.mark(row["run_id"], "failed", note=f"interrupted; started over as {self.run_id}")
-                if row.get("started_at"):
-                    self.started_at = opened.started_at = _utc(row["started_at"])
-
-    def _count(self, receipt: Receipt) -> None:
-        self.store.record_receipt(receipt)
+                error = {"type": "Interrupted", "message": f"its process ended; started over as {self.run_id}"}
+                self.store.mark(row["run_id"], "failed", error=error)
+                self.started_at = opened.started_at = _utc(row["started_at"])
 
     # events -----------------------------------------------------------------------------------------
+
+    def _kind(self) -> str:
+        if self.replays:
+            return "replay"
+        return "check" if self.dry_run else "run"
 
     def _begin(self, plan: Plan, opened: Resolved) -> None:
         pipeline = self.pipeline
@@ -219,6 +224,7 @@ class _Run:
             started_at=self.started_at,
             attempt=self.attempt,
             config_raw=dict(pipeline.raw),
+            kind=self._kind(),
         )
         self.inputs = tuple(
             _dataset(source.dataset(), opened.schemas[name], name) for name, source in opened.sources.items()
@@ -229,8 +235,8 @@ class _Run:
         self.bus.emit(
             RunStarted(
                 self.run_id, pipeline.name, self.started_at,
-                environment=pipeline.environment.name, attempt=self.attempt, inputs=self.inputs,
-                output=self.output, description=pipeline.description, owner=pipeline.owner,
+                environment=pipeline.environment.name, attempt=self.attempt, kind=self._kind(),
+                inputs=self.inputs, output=self.output, description=pipeline.description, owner=pipeline.owner,
             )
         )  # fmt: skip
 
@@ -347,8 +353,9 @@ class _Run:
         self.result.records.published = receipt.published
         self.result.records.late = receipt.late
         self.result.snapshot = receipt.snapshot
-        self.store.record_receipt(receipt)
-        self.store.record_cursors(self.pipeline.name, self.pipeline.environment.name, order.cursors)
+        environment = self.pipeline.environment.name
+        self.store.record_receipt(environment, receipt)
+        self.store.record_cursors(environment, self.pipeline.name, self.run_id, order.cursors)
 
     # the end ----------------------------------------------------------------------------------------
 
@@ -370,13 +377,18 @@ class _Run:
             RunFinished(
                 self.run_id, self.pipeline.name, datetime.now(UTC),
                 environment=result.environment, status=status, seconds=result.execution_time,
+                verdict=result.verdict.outcome if result.verdict else None,
+                quality_score=result.quality_score, dimensions=dict(result.dimensions),
+                snapshot=result.snapshot,
                 records=result.records.as_dict(), inputs=self.inputs, output=self.output,
-                checks=tuple(check.as_dict() for check in result.checks),
+                checks=tuple({**c.as_dict(), "source": c.check.source} for c in result.checks),
                 metrics=self._metrics(), lineage=_edges(self.plan, self.inputs),
                 sql=self._sql(), error=error.as_dict() if error else None,
             )
         )  # fmt: skip
-        failures = {name: count for name, count in self.bus.failures.items() if name != "progress"}
+        failures = dict(self.bus.failures)
+        if failures:
+            self.store.record_failures(self.run_id, failures)
         result.notes = tuple(f"{name} failed on {count} events" for name, count in failures.items())
 
     def _never_planned(self, status: str, error: SluicewayError | None) -> None:
@@ -388,6 +400,7 @@ class _Run:
             started_at=self.started_at,
             attempt=self.attempt,
             config_raw=dict(self.pipeline.raw),
+            kind=self._kind(),
         )
         self.bus.emit(
             RunFinished(
@@ -447,14 +460,14 @@ def _dataset(name: tuple[str, str], schema: Any, relation: str) -> dict[str, Any
     return {
         "namespace": name[0],
         "name": name[1],
-        "relation": relation,
+        "source": relation,
         "columns": [{"name": c.name, "type": c.type} for c in schema],
     }
 
 
 def _edges(plan: Plan, inputs: tuple[Mapping[str, Any], ...]) -> dict[str, list[dict[str, Any]]]:
     """Lineage of the output's columns, in the names of datasets."""
-    names = {given["relation"]: given for given in inputs}
+    names = {given["source"]: given for given in inputs}
     out: dict[str, list[dict[str, Any]]] = {}
     for column in plan.output:
         edges = plan.lineage.columns.get(column.name, ())

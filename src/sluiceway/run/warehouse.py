@@ -7,23 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sluiceway.connectors.base import ConnectorContext
-from sluiceway.errors import ConfigError, PlanError
-from sluiceway.spec.resolve import warehouse_config
+from sluiceway.errors import PlanError
+from sluiceway.spec.resolve import environment_of, warehouse_config
 
 if TYPE_CHECKING:
     from sluiceway.connectors.base import Sink
     from sluiceway.spec.model import EnvironmentSpec, Project
 
 __all__ = ["environment_of", "sink_of", "warehouse"]
-
-
-def environment_of(project: Project, name: str | None) -> EnvironmentSpec:
-    """The named environment, or the first."""
-    found = next((e for e in project.environments if name in (None, e.name)), None)
-    if found is None:
-        known = ", ".join(e.name for e in project.environments)
-        raise ConfigError(f"there is no environment '{name}'", hint=f"there are: {known}")
-    return found
 
 
 def sink_of(project: Project, env: EnvironmentSpec) -> Sink:

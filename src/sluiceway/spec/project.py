@@ -23,6 +23,7 @@ __all__ = [
     "EnvironmentConfig",
     "LineageConfig",
     "ProjectConfig",
+    "default_project",
     "find_pipeline",
     "find_project",
     "load_project",
@@ -157,6 +158,25 @@ def load_project(folder: Path | None = None) -> Project:
         metadata=_metadata(config.metadata, root, document),
         alerts=tuple(alerts),
         lineage=_settled(lineage, ("lineage",), document),
+    )
+
+
+def default_project(folder: Path) -> Project:
+    """The project that a folder without ``sluiceway.yml`` is taken for: one environment, ``dev``, with a
+    lake and the metadata under ``.sluiceway``.
+
+    >>> default_project(Path("/data")).environments[0].name
+    'dev'
+    """
+    root = folder.absolute()
+    config = ProjectConfig(project=root.name or "sluiceway")
+    document = Document(None)
+    return Project(
+        name=config.project,
+        folder=root,
+        file=None,
+        environments=(_environment("dev", EnvironmentConfig(), config, root, document),),
+        metadata=_metadata(config.metadata, root, document),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sluiceway import plugins
-from sluiceway.connectors.base import Connector, Incremental, SinkCapabilities, SourceConfig
+from sluiceway.connectors.base import Connector, Incremental, SinkCapabilities, SinkConfig, SourceConfig
 from sluiceway.errors import SpecError, Where, did_you_mean
 from sluiceway.exchange import Scd2
 from sluiceway.schema import TableName
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sluiceway.spec.yaml import KeyPath
 
-__all__ = ["environment_of", "resolve"]
+__all__ = ["environment_of", "resolve", "warehouse_config"]
 
 
 def resolve(
@@ -287,6 +287,28 @@ def _warehouse(
         other = True
     keys = own if other else {**base, **own}
     return _connection(keys.get("connection"), env, where(("connection",))), keys
+
+
+def warehouse_config(project: Project, env: EnvironmentSpec) -> tuple[Connector, SinkConfig]:
+    """The environment's warehouse by itself: its connector and its settings.
+
+    Raises:
+        SpecError: an unknown key or connection, with its place.
+    """
+    file = project.file.name if project.file else None
+
+    def where(path: KeyPath) -> Where:
+        return Where(file, None, ".".join(map(str, ("environments", env.name, "warehouse", *path))))
+
+    keys = dict(env.warehouse)
+    connection = _connection(keys.pop("connection", None), env, where(("connection",)))
+    connector = _connector(_type_of(keys, connection, where), where)
+    if connector.sink_config is None:
+        raise SpecError(f"'{connector.name}' can't be loaded into, only read", where=where(("type",)))
+    own = keys | {"type": connector.name}
+    config = _settings(connector.sink_config, connector.source_config, connection, own, [], where)
+    register_secrets(config.model_dump(warnings=False))
+    return connector, config
 
 
 def _schema_contract(declared: DestinationConfig) -> SchemaContract:
