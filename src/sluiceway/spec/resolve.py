@@ -219,6 +219,10 @@ def _source(name: str, declared: Any, env: EnvironmentSpec, where: Place) -> Sou
 
 
 def _connector(type_: str, where: Place) -> Connector:
+    if type_ == "memory":  # rows that Python hands over beside the declaration; not a type of files
+        from sluiceway.connectors.memory import MemoryConfig
+
+        return Connector("memory", "Rows given in Python.", source_config=MemoryConfig)
     connector: Connector = plugins.load("connectors", type_, where(("type",)))
     return connector
 
