@@ -180,25 +180,6 @@ def default_project(folder: Path) -> Project:
     )
 
 
-def default_project(folder: Path) -> Project:
-    """A project without a file: one environment ``dev`` and its lake under ``folder``.
-
-    >>> project = default_project(Path("/shop"))
-    >>> project.name, project.metadata, dict(project.environments[0].warehouse)["type"]
-    ('shop', 'sqlite:////shop/.sluiceway/metadata.db', 'ducklake')
-    """
-    root = folder.absolute()
-    config = ProjectConfig(project=root.name or "project")
-    document = Document({})
-    return Project(
-        name=config.project,
-        folder=root,
-        file=None,
-        environments=(_environment("dev", EnvironmentConfig(), config, root, document),),
-        metadata=_metadata(config.metadata, root, document),
-    )
-
-
 def _settled(value: Any, path: KeyPath, document: Document) -> Any:
     result = substitute(value, document.where, path=path)
     register_secrets(result, path)
