@@ -6,14 +6,15 @@ lowered to. An engine stages, the destination publishes: ``handoff`` says how th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluiceway.schema import Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     import pyarrow as pa
     from sqlglot import exp
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,8 @@ from sluiceway.secrets import redact
 from sluiceway.sql.primitives import lower
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     import duckdb
     import pyarrow as pa
     from sqlglot import exp

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -36,6 +34,9 @@ from sluiceway.transforms.mask import Mask
 from sluiceway.transforms.python import Python
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
     from sluiceway.spec.model import DeclaredRule, Pipeline
 
 __all__ = ["build", "names_read"]
@@ -107,6 +108,7 @@ class _Builder:
                 has_target=not source and self.target is not None and mode != "replace",
                 mode=mode,
                 key=self.pipeline.destination.key,
+                destination="" if source else str(self.pipeline.destination.table),
                 timezone=self.pipeline.sources[source].config.timezone if source else "UTC",
                 variables=self.pipeline.variables,
             )
@@ -194,9 +196,7 @@ def _conform(pipeline: Pipeline, result: Schema, target: Schema | None) -> Confo
     destination, contract = pipeline.destination, pipeline.contract
     if contract is not None and contract.schema is not None:
         policy = SchemaContract(columns="freeze", data_type="freeze")
-        return conform(
-            result, contract.schema, policy, where=destination.where, of=f"contract {contract.id}"
-        )
+        return conform(result, contract.schema, policy, where=destination.where, of=f"contract {contract.id}")
     return conform(
         result, target, destination.schema_contract, where=destination.where, of=str(destination.table)
     )
@@ -250,9 +250,7 @@ def _lineage(builder: _Builder, last: str) -> Lineage:
     return column_lineage(inputs, steps, last)
 
 
-def _hidden(
-    pipeline: Pipeline, lineage: Lineage, schemas: Mapping[str, Schema]
-) -> dict[str, frozenset[str]]:
+def _hidden(pipeline: Pipeline, lineage: Lineage, schemas: Mapping[str, Schema]) -> dict[str, frozenset[str]]:
     """Columns whose samples are masked: classified or masked ones, and whatever flows into them."""
     masked = {name.casefold() for s in pipeline.steps if isinstance(s.step, Mask) for name in s.step.masked()}
     classified = pipeline.contract.classified if pipeline.contract else frozenset()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from sqlglot import exp
 
@@ -24,6 +23,9 @@ from sluiceway.rules.base import (
 from sluiceway.schema import Column, Schema
 from sluiceway.spec.model import DeclaredRule, SchemaContract
 from sluiceway.sql.primitives import call
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Conformed", "conform", "widens"]
 
@@ -175,7 +177,9 @@ def conform(
         elif there.type.upper() == given.type.upper():
             out.keep(given, there.type, there.name)
         elif widens(given.type, there.type):
-            out.keep(given, there.type, there.name, exp.cast(column(given.name), there.type, dialect="duckdb"))
+            out.keep(
+                given, there.type, there.name, exp.cast(column(given.name), there.type, dialect="duckdb")
+            )
         elif policy.data_type == "evolve":
             if not widens(there.type, given.type):
                 raise PlanError(
@@ -206,9 +210,7 @@ def _new_column(out: Conformed, given: Column, policy: SchemaContract, where: Wh
             out.discards[given.name] = rule.default_id()
 
 
-def _other_type(
-    out: Conformed, given: Column, there: Column, policy: SchemaContract, where: Where
-) -> None:
+def _other_type(out: Conformed, given: Column, there: Column, policy: SchemaContract, where: Where) -> None:
     out.keep(given, there.type, there.name, call("try_cast", column(given.name), there.type))
     rule = Fits(column=given.name, into=there.type, on_fail=_ON_FAIL[policy.data_type])
     out.judge(rule, where)

@@ -15,12 +15,13 @@ from sluiceway.plan.nodes import (
     Stage,
     Transform,
 )
-from sluiceway.rules.fuse import Check
 from sluiceway.secrets import redact
 from sluiceway.sql.primitives import lower
 
 if TYPE_CHECKING:
     from sqlglot import exp
+
+    from sluiceway.rules.fuse import Check
 
 __all__ = ["describe_plan", "scans_of"]
 

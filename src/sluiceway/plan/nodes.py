@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.rules.fuse import Check
 from sluiceway.schema import Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlglot import exp
 
     from sluiceway.plan.lineage import Lineage
+    from sluiceway.rules.fuse import Check
     from sluiceway.spec.model import Pipeline
     from sluiceway.transforms.python import Python
 

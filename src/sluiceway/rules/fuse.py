@@ -8,9 +8,8 @@ one scan. The aggregates of table rules share that scan; their own queries are r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlglot import exp
 
@@ -29,6 +28,9 @@ from sluiceway.rules.base import (
 )
 from sluiceway.sql.primitives import call
 from sluiceway.sql.safe import parse_expression, tables_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "BITS",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,8 @@ from sluiceway.run.result import CheckResult
 from sluiceway.sql.primitives import call
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sluiceway.engines.base import Engine, Stage
     from sluiceway.run.bind import Relations
     from sluiceway.schema import Schema
@@ -125,7 +126,9 @@ class Audit:
 
     # in place ---------------------------------------------------------------------------------------
 
-    def in_place(self, checks: Sequence[Check], rows: int | None = None) -> tuple[int, dict[str, CheckResult]]:
+    def in_place(
+        self, checks: Sequence[Check], rows: int | None = None
+    ) -> tuple[int, dict[str, CheckResult]]:
         """All checks over ``_batch`` as it stands: what metadata proves is not read, row checks and
         aggregates share one scan, the rest get a query of their own."""
         results = {c.id: r for c in checks if rows is not None and (r := proven(c, rows)) is not None}
@@ -167,7 +170,9 @@ class Audit:
         if not names:
             return []
         columns = [
-            exp.alias_(exp.cast(exp.column(name, quoted=True), "VARCHAR", dialect="duckdb"), name, quoted=True)
+            exp.alias_(
+                exp.cast(exp.column(name, quoted=True), "VARCHAR", dialect="duckdb"), name, quoted=True
+            )
             for name in names
         ]
         query = exp.select(*columns).from_(exp.table_(relation, quoted=True)).where(blame).limit(limit)
@@ -198,7 +203,9 @@ def table_result(check: Check, judgement: Judgement) -> CheckResult:
     message = judgement.message
     if not message:
         words = check.rule.explanation()
-        message = f"{judgement.failing:,} of {judgement.total:,} fail: {words}" if judgement.failing else words
+        message = (
+            f"{judgement.failing:,} of {judgement.total:,} fail: {words}" if judgement.failing else words
+        )
     return CheckResult(check, judgement.failing, judgement.total, judgement.observed, message)
 
 

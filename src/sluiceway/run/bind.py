@@ -6,14 +6,17 @@ known while running. ``Relations`` puts what a query reads in front of it as com
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from sqlglot import exp
+from typing import TYPE_CHECKING
 
 from sluiceway.duck import ident
 from sluiceway.sql.primitives import lower
 from sluiceway.sql.safe import tables_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlglot import exp
 
 __all__ = ["Relations"]
 

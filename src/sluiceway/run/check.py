@@ -81,7 +81,9 @@ def check_data(
         engine = open_engine(settings, Path(scratch))
         try:
             with _target(target, project, env, engine, folder or Path.cwd()) as (schema, sql, bounds, rows):
-                _judge(result, rules, spec.raw, schema, sql, bounds, rows, engine, QualitySpec(), spec.classified)
+                _judge(
+                    result, rules, spec.raw, schema, sql, bounds, rows, engine, QualitySpec(), spec.classified
+                )
         except SluicewayError as error:
             if isinstance(error, ConfigError):
                 raise
@@ -196,7 +198,13 @@ def _conclude(
     result: RunResult, ordered: list[CheckResult], quality: QualitySpec, rows: int, scans: int
 ) -> None:
     verdict = decide(
-        ordered, quality, run_id=result.run_id, staging_id="", published=rows, turned_away=0, replace_empty=False
+        ordered,
+        quality,
+        run_id=result.run_id,
+        staging_id="",
+        published=rows,
+        turned_away=0,
+        replace_empty=False,
     )
     result.checks, result.verdict, result.scans = tuple(ordered), verdict, scans
     result.records.read = result.records.staged = rows

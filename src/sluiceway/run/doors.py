@@ -22,10 +22,8 @@ from sluiceway.rules.base import BATCH
 from sluiceway.run.execute import Execution
 from sluiceway.run.gate import dimensions, score
 from sluiceway.run.resolve import resolved
-from sluiceway.run.result import CheckResult, RunResult
 from sluiceway.run.runner import Progress, run
 from sluiceway.spec.model import Pipeline, Project, SourceSpec
-from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.project import default_project, load_project
 from sluiceway.spec.resolve import resolve
 from sluiceway.store.store import Store
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
 
     from sluiceway.plan.nodes import Plan
     from sluiceway.run.resolve import Resolved
+    from sluiceway.run.result import CheckResult, RunResult
+    from sluiceway.spec.pipeline import PipelineConfig
 
 __all__ = [
     "DataPipeline",
@@ -253,17 +253,13 @@ class DataPipeline:
     def _extract(self) -> ExtractResult:
         begun = time.monotonic()
         with _prepared(self.pipeline) as (plan, execution):
-            tables = {
-                name: _table(execution, name) for name in plan.pipeline.sources
-            }
+            tables = {name: _table(execution, name) for name in plan.pipeline.sources}
         return ExtractResult(tables, sum(t.num_rows for t in tables.values()), time.monotonic() - begun)
 
     def _validate(self, data: Any) -> ValidationResult:
         with _prepared(self._given(data)) as (plan, execution):
             for audit in plan.select(AuditSource):
-                execution.relations.scan(
-                    BATCH, execution.select_all(audit.source), reads=(audit.source,)
-                )
+                execution.relations.scan(BATCH, execution.select_all(audit.source), reads=(audit.source,))
                 _, results = execution.audit.in_place(audit.checks)
                 execution.results += [results[check.id] for check in audit.checks]
         return ValidationResult(tuple(execution.results))
@@ -291,7 +287,11 @@ class DataPipeline:
     def _load(self, data: Any) -> LoadResult:
         result = run(self._result(data)).raise_for_status()
         return LoadResult(
-            result.success, result.records.published, result.records.quarantined, result.execution_time, result
+            result.success,
+            result.records.published,
+            result.records.quarantined,
+            result.execution_time,
+            result,
         )
 
     def _given(self, data: Any) -> Pipeline:
@@ -367,5 +367,3 @@ class _prepared:  # noqa: N801  used as a function, in a with statement
 @dataclass
 class _Timed:
     rows: int | None = None
-
-

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from sluiceway.errors import ConfigError, ETLException, GateError, SluicewayError
 from sluiceway.run.doors import DataPipeline, ExtractResult, LoadResult, TransformResult
-from sluiceway.spec.model import Project
 from sluiceway.spec.pipeline import PipelineConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sluiceway.spec.model import Project
 
 __all__ = ["ETLConfig", "ETLProcessor", "ETLResult"]
 

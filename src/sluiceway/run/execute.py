@@ -23,7 +23,6 @@ from sluiceway.rules.fuse import Check, any_bit, mask_expressions
 from sluiceway.run.audit import ALL, GOOD, Audit, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
 from sluiceway.run.quarantine_rows import quarantined_rows, union, unreadable_rows
-from sluiceway.run.result import CheckResult
 from sluiceway.run.state import mark_of, since
 from sluiceway.schema import Column, Schema, TableName
 from sluiceway.sql.safe import parse_expression
@@ -31,6 +30,7 @@ from sluiceway.sql.safe import parse_expression
 if TYPE_CHECKING:
     from sluiceway.engines.base import Stage
     from sluiceway.run.resolve import Resolved
+    from sluiceway.run.result import CheckResult
 
 __all__ = ["Execution", "Judged"]
 
@@ -240,9 +240,14 @@ class Execution:
             return
         with self.timer(node.name) as timed:
             select = exp.select("*").from_(exp.table_(node.reads, quoted=True))
-            stage = self.engine.stage(f"before_{_slug(node.relation)}", self.relations.compile(select), parameters=self.plan.binds)
+            stage = self.engine.stage(
+                f"before_{_slug(node.relation)}", self.relations.compile(select), parameters=self.plan.binds
+            )
             batches = self.engine.batches(f"SELECT * FROM {stage.relation} AS _given", node.step.batch_size)
-            out = self.engine.stage(f"step_{_slug(node.relation)}", node.step.run(batches, node.schema, self.plan.pipeline.project.folder))
+            out = self.engine.stage(
+                f"step_{_slug(node.relation)}",
+                node.step.run(batches, node.schema, self.plan.pipeline.project.folder),
+            )
             self.engine.drop(stage)
             timed.rows = out.rows
         self.relations.scan(node.relation, f"SELECT * FROM {out.relation} AS _out")
@@ -291,7 +296,9 @@ class Execution:
             facts["run_id"] = self.run_id
             judged.turned_away.append(
                 quarantined_rows(told, schema, again.bad, **facts).replace(
-                    literal(f"{self.run_id}:{phase}:{source}:"), literal(f"{self.run_id}:{phase}:{source}:s"), 1
+                    literal(f"{self.run_id}:{phase}:{source}:"),
+                    literal(f"{self.run_id}:{phase}:{source}:s"),
+                    1,
                 )
             )
             judged.good, judged.files = again.good, again.files
@@ -314,7 +321,9 @@ class Execution:
         self.relations.scan(GOOD, sql)
         judged.results.update(self.audit.aggregates(checks, judged.good_rows, GOOD))
 
-    def _samples(self, checks: Sequence[Check], judged: Judged, phase: str) -> dict[str, list[dict[str, Any]]]:
+    def _samples(
+        self, checks: Sequence[Check], judged: Judged, phase: str
+    ) -> dict[str, list[dict[str, Any]]]:
         found = {}
         limit = self.plan.pipeline.quality.samples
         hidden = self.plan.hidden.get(phase, frozenset())
@@ -435,4 +444,3 @@ def _slug(name: str) -> str:
     import hashlib
 
     return hashlib.sha256(name.encode()).hexdigest()[:12]
-

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SourceConfig
@@ -17,6 +15,9 @@ from sluiceway.schema import Schema
 from sluiceway.spec.model import SourceSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import pyarrow as pa
 
     from sluiceway.connectors.base import Sink
@@ -36,7 +37,12 @@ class _Local:
 
 
 def _rows(
-    project: Project, environment: str | None, select: str, where: str, parameters: Sequence[Any], tail: str = ""
+    project: Project,
+    environment: str | None,
+    select: str,
+    where: str,
+    parameters: Sequence[Any],
+    tail: str = "",
 ) -> list[dict[str, Any]]:
     sink = sink_of(project, environment_of(project, environment))
     con = open_duckdb()
@@ -154,9 +160,7 @@ def _waiting(
     if ids:
         where += f" AND quarantine_id IN ({', '.join('?' for _ in ids)})"
         parameters += list(ids)
-    return _rows(
-        project, environment, "quarantine_id, run_id, phase, source, types", where, parameters
-    )
+    return _rows(project, environment, "quarantine_id, run_id, phase, source, types", where, parameters)
 
 
 # replay ---------------------------------------------------------------------------------------------
@@ -179,7 +183,7 @@ class _QuarantineSource:
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         scan = self._sink.quarantine()
         columns = ", ".join(
-            f"CAST(json_extract_string(\"row\", {literal(_path(c.name))}) AS {c.type}) AS {ident(c.name)}"
+            f'CAST(json_extract_string("row", {literal(_path(c.name))}) AS {c.type}) AS {ident(c.name)}'
             for c in self._schema
         )
         ids = ", ".join(literal(i) for i in self._ids)
@@ -226,9 +230,7 @@ def replay(
     rows = _waiting(project, environment, pipeline.name, run_id, ids)
     rows = [row for row in rows if row["types"] != "{}"]  # unreadable lines have no types to come back to
     if not rows:
-        raise PlanError(
-            f"no row of {pipeline.name} waits to be replayed", hint="sluiceway quarantine list"
-        )
+        raise PlanError(f"no row of {pipeline.name} waits to be replayed", hint="sluiceway quarantine list")
     phases = {(row["phase"], row["source"]) for row in rows if not row["source"].startswith("discarded ")}
     if len(phases) != 1:
         raise PlanError(
@@ -266,9 +268,7 @@ def _may_replay(pipeline: Pipeline, phase: str, runs: set[str]) -> None:
             )
 
 
-def _replaying(
-    pipeline: Pipeline, phase: str, source: str, ids: Sequence[str], schema: Schema
-) -> Pipeline:
+def _replaying(pipeline: Pipeline, phase: str, source: str, ids: Sequence[str], schema: Schema) -> Pipeline:
     """The same pipeline, with the quarantined rows in place of what they came from."""
     destination = pipeline.destination
     if destination.mode == "replace":
@@ -279,7 +279,9 @@ def _replaying(
             raise PlanError("quarantined rows are read from the destination of the run")
         return _QuarantineSource(config, ctx.sink, ids, schema)
 
-    connector = Connector("quarantine", "rows that were turned away", QuarantineConfig, open_source, rescan=True)
+    connector = Connector(
+        "quarantine", "rows that were turned away", QuarantineConfig, open_source, rescan=True
+    )
     name = source or "quarantined"
     rules = pipeline.sources[source].rules if phase == "source" else ()
     spec = SourceSpec(name, connector, QuarantineConfig(type="quarantine"), Where(), rules=rules)
@@ -289,4 +291,3 @@ def _replaying(
     others = {key: value for key, value in pipeline.sources.items() if key != name}
     # parents of relationships stay readable; the first source is what the steps start from
     return replace(pipeline, sources={name: spec, **others}, steps=(), destination=destination)
-

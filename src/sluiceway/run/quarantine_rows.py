@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sluiceway.duck import ident, literal
 from sluiceway.rules.fuse import Check, bit_value, mask_column
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sluiceway.schema import Schema
 
 __all__ = ["quarantined_rows", "unreadable_rows", "union"]

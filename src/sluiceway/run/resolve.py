@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluiceway import plugins
@@ -18,6 +15,10 @@ from sluiceway.schema import Schema, TableName
 from sluiceway.spec.units import size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
     from sluiceway.connectors.base import Sink, Source
     from sluiceway.engines.base import Engine, EngineSettings
     from sluiceway.exchange import Cursor
@@ -80,9 +81,7 @@ def open_sink(pipeline: Pipeline, started_at: datetime) -> Sink:
     return destination.connector.sink(destination.config, context(pipeline, started_at))
 
 
-def open_source(
-    pipeline: Pipeline, name: str, started_at: datetime, sink: Sink | None = None
-) -> Source:
+def open_source(pipeline: Pipeline, name: str, started_at: datetime, sink: Sink | None = None) -> Source:
     spec = pipeline.sources[name]
     if spec.connector.source is None:
         raise PlanError(f"{spec.connector.name} can't be read from", where=spec.where)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluiceway.secrets import redact, redact_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sluiceway.errors import SluicewayError
     from sluiceway.exchange import Verdict
     from sluiceway.rules.fuse import Check

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway import plugins
@@ -36,6 +35,8 @@ from sluiceway.secrets import redact
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sluiceway.spec.model import Pipeline
 
 __all__ = ["run"]
@@ -148,7 +149,9 @@ class _Run:
             except ConfigError:
                 raise
             except SluicewayError as error:
-                transient = isinstance(error, SourceError | DestinationError) and not error.details.get("final")
+                transient = isinstance(error, SourceError | DestinationError) and not error.details.get(
+                    "final"
+                )
                 if not transient or attempt == retry.attempts:
                     self._end("failed", error)
                     return
@@ -204,7 +207,10 @@ class _Run:
                 self.store.mark(row["run_id"], "succeeded", snapshot=receipts[0].snapshot)
                 self.store.record_receipt(self.pipeline.environment.name, receipts[0])
             else:
-                error = {"type": "Interrupted", "message": f"its process ended; started over as {self.run_id}"}
+                error = {
+                    "type": "Interrupted",
+                    "message": f"its process ended; started over as {self.run_id}",
+                }
                 self.store.mark(row["run_id"], "failed", error=error)
                 self.started_at = opened.started_at = _utc(row["started_at"])
 
@@ -483,5 +489,3 @@ def _edges(plan: Plan, inputs: tuple[Mapping[str, Any], ...]) -> dict[str, list[
             for e in edges
         ]
     return out
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sluiceway.duck import ident
@@ -12,6 +11,8 @@ from sluiceway.schema import family
 from sluiceway.spec.units import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sluiceway.engines.base import Engine, Stage
     from sluiceway.schema import Schema
     from sluiceway.spec.model import SourceSpec

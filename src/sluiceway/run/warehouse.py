@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from sluiceway.errors import PlanError
 from sluiceway.spec.resolve import environment_of, warehouse_config
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sluiceway.connectors.base import Sink
     from sluiceway.spec.model import EnvironmentSpec, Project
 
