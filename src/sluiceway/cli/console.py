@@ -5,7 +5,6 @@ With ``--json`` stdout holds one JSON document and nothing else; what people rea
 
 from __future__ import annotations
 
-import json as json_module
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -42,6 +41,8 @@ class Console:
     def document(self, value: dict[str, Any]) -> None:
         """The command's JSON document, if one was asked for."""
         if self.json:
+            import json as json_module
+
             text = json_module.dumps(redact_tree(value), indent=2, ensure_ascii=False, default=str)
             print(text, file=self._out or sys.stdout, flush=True)
 

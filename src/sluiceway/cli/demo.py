@@ -6,8 +6,6 @@ the defects that they really have. Everything printed was computed by the runs i
 
 from __future__ import annotations
 
-import shutil
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ __all__ = ["command"]
 
 TABLES = ("airlines", "airports", "planes", "weather")
 LOADED = (*TABLES, "flights", "daily")
+_REPORT = "this is a bug, please report it"
 BLOCKED = "flights_strict"
 DELAYS = """
     SELECT airline, count(*) AS flights, count(*) FILTER (WHERE cancelled) AS cancelled,
@@ -48,7 +47,7 @@ def command(options: Options, folder: Path, force: bool) -> None:
     data = _data_folder()
     write_project("project", folder, name="flights_demo", force=force)
     _unpack(data, folder / "data")
-    console.say(f"a project with real data is in {folder}: sluiceway.yml, pipelines/, contracts/, data/", "bold")
+    console.say(f"{folder} is now a project with real data: pipelines/, contracts/, data/", "bold")
     project = load_project(folder)
     demo = _Demo(Options(folder, options.environment, console), project)
     results = [demo.run(name) for name in LOADED]
@@ -82,6 +81,9 @@ def _data_folder() -> Path:
 
 
 def _unpack(source: Path, target: Path) -> None:
+    import shutil
+    import zipfile
+
     target.mkdir(parents=True, exist_ok=True)
     for name in TABLES:
         shutil.copyfile(source / f"{name}.csv", target / f"{name}.csv")
@@ -106,7 +108,7 @@ class _Demo:
         result = self._run(name)
         print_result(self.console, result)
         if not result.success:
-            raise RunError(f"pipeline {name} of the demo did not succeed", hint="this is a bug, please report it")
+            raise RunError(f"pipeline {name} of the demo did not succeed", hint=_REPORT)
         return result
 
     def _run(self, name: str) -> RunResult:
@@ -130,7 +132,7 @@ class _Demo:
             raise RunError(
                 f"the demo expected the gate to block {BLOCKED} and leave mart.flights alone; "
                 f"status {result.status}, before {before}, after {after}",
-                hint="this is a bug, please report it",
+                hint=_REPORT,
             )
         self.console.say(
             f"  mart.flights before: {before['rows']:,} rows, last published by run {before['run_id']};"

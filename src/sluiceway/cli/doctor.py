@@ -6,8 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -57,6 +56,9 @@ def command(options: Options) -> int:
 
 
 def _installed() -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, version
+    from importlib.util import find_spec
+
     python = ".".join(map(str, sys.version_info[:3]))
     fits = (3, 11) <= sys.version_info[:2] < (3, 14)
     hint = "" if fits else "use Python 3.11, 3.12 or 3.13"
@@ -67,14 +69,14 @@ def _installed() -> Iterator[Finding]:
         except PackageNotFoundError:
             yield Finding(package, "fail", "not installed", "pip install sluiceway")
     for name in _EXTENSIONS:
-        yield _guarded(f"DuckDB extension {name}", lambda name=name: _load(name))  # type: ignore[misc]
+        yield _guarded(f"DuckDB extension {name}", partial(_load, name))
     for extra, name in _OPTIONAL.items():
         what = f"DuckDB extension {name}"
         if find_spec(f"duckdb_extension_{name}") is None:
             hint = f"only if you need it: pip install 'sluiceway[{extra}]'"
             yield Finding(what, "ok", f"not installed (extra {extra})", hint)
         else:
-            yield _guarded(what, lambda name=name: _load(name))  # type: ignore[misc]
+            yield _guarded(what, partial(_load, name))
 
 
 def _load(name: str) -> str:
@@ -120,7 +122,12 @@ def _pipelines(options: Options, project: Project) -> Iterator[Finding]:
     if not files:
         yield Finding("pipelines", "warn", "none yet", "write pipelines/NAME.yml")
     for name, file in files.items():
-        yield _guarded(f"pipeline {name}", lambda file=file: options.pipeline(str(file), project) and "reads well")  # type: ignore[misc]
+        yield _guarded(f"pipeline {name}", partial(_reads_well, options, project, file))
+
+
+def _reads_well(options: Options, project: Project, file: Path) -> str:
+    options.pipeline(str(file), project)
+    return "reads well"
 
 
 def _warehouse(options: Options, project: Project) -> str:

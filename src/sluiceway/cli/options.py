@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +106,8 @@ def variables_of(values: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _object(text: str) -> dict[str, Any]:
+    import json
+
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -117,6 +118,8 @@ def _object(text: str) -> dict[str, Any]:
 
 def _scalar(text: str) -> Any:
     """Numbers, true, false and null as JSON has them; anything else is text."""
+    import json
+
     try:
         value = json.loads(text)
     except json.JSONDecodeError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from sluiceway.cli.options import Options, common
@@ -20,6 +18,8 @@ def command(options: Options, file: str) -> None:
     Put it where your editor finds it, and name it in the file's first line:
     # yaml-language-server: $schema=../schemas/pipeline.json
     """
+    import json
+
     from sluiceway.spec.jsonschema import pipeline_schema, project_schema
 
     document = pipeline_schema() if file == "pipeline" else project_schema()
