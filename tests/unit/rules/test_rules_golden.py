@@ -9,9 +9,8 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
 
 from sluiceway import plugins
@@ -20,6 +19,9 @@ from sluiceway.errors import Where
 from sluiceway.rules.base import RuleContext
 from sluiceway.rules.trial import statements, try_rule
 from sluiceway.schema import Column, Schema
+
+if TYPE_CHECKING:
+    import duckdb
 
 FOLDER = Path(__file__).parents[2] / "golden" / "rules"
 STARTED_AT = "2026-11-23 06:00:00.000000"
@@ -107,7 +109,7 @@ CASES: dict[str, list[Case]] = {
     "sql": [
         ("SELECT * FROM _ WHERE amount < 0", {}, {}, 1, 5),
         (
-            "SELECT o.id FROM _ AS o LEFT JOIN mart.clients ON o.customer_id = clients.id WHERE clients.id IS NULL",
+            "SELECT o.id FROM _ AS o LEFT JOIN mart.clients AS c ON customer_id = c.id WHERE c.id IS NULL",
             {}, {}, 3, 5,
         ),
         ({"query": "SELECT count(*) FROM _", "must_be_between": [5, 9]}, {}, {}, 0, 1),
