@@ -19,7 +19,7 @@ from sluiceway.connectors import ledger
 from sluiceway.connectors.loading import DUCKDB, check_order, load
 from sluiceway.connectors.types import unsupported
 from sluiceway.duck import ident, open_duckdb, relation
-from sluiceway.errors import DestinationError, SluicewayError
+from sluiceway.errors import DestinationError
 from sluiceway.exchange import SYSTEM_SCHEMA, Cursor, PublishOrder, Receipt, Scd2, Staged, Verdict
 from sluiceway.locks import file_lock
 from sluiceway.schema import Column, Schema, TableName
@@ -72,7 +72,7 @@ class AttachedSink:
         self._own: duckdb.DuckDBPyConnection | None = None
         self._engine: Engine | None = None
         self._ready = False
-        self._schemas: set[str] = set()
+        self._fresh = True
 
     # what a subclass gives
 
@@ -110,8 +110,11 @@ class AttachedSink:
         return None
 
     def _committed(self, con: duckdb.DuckDBPyConnection, receipt: Receipt) -> Receipt:
-        """After COMMIT."""
+        """After the COMMIT of a new receipt."""
         return receipt
+
+    def _discard(self) -> None:
+        """After a transaction that surely failed: remove what was laid beside the database."""
 
     def _reads(self, con: duckdb.DuckDBPyConnection, table: TableName) -> Mapping[str, str]:
         """Columns that are stored as another type than they are read as."""
@@ -234,6 +237,7 @@ class AttachedSink:
     ) -> Receipt:
         """Inside the transaction, under the writer lock."""
         done = con.execute(ledger.select_receipts(DUCKDB, self._place, run_id=order.run_id)).fetchall()
+        self._fresh = not done
         if done:
             return ledger.receipt_of(done[0])
         now = datetime.now(UTC)
@@ -247,8 +251,8 @@ class AttachedSink:
             *ledger.write_state(DUCKDB, self._place, order.pipeline, order.cursors, order.run_id, now),
         )
         receipt = ledger.new_receipt(staged, order, now, late=late, snapshot=self._snapshot_next(con))
-        marks = ledger.marks_json(ledger.cursor_of(row) for row in before)
-        for sql in (*statements, ledger.write_receipt(DUCKDB, self._place, receipt, marks)):
+        undo = ledger.undo_json((ledger.cursor_of(row) for row in before), order.replays)
+        for sql in (*statements, ledger.write_receipt(DUCKDB, self._place, receipt, undo)):
             con.execute(sql)
         self._annotate(con, order)
         return receipt
@@ -274,7 +278,6 @@ class AttachedSink:
         return late
 
     def _prepare_table(self, con: duckdb.DuckDBPyConnection, schema: Schema, order: PublishOrder) -> None:
-        table = relation(*self._parts(order.table))
         there = self._describe(con, order.table)
         if there is None:
             columns = [(c.name, c.type) for c in schema]
@@ -290,7 +293,7 @@ class AttachedSink:
             if name not in there:
                 self._add_column(con, order.table, name, type_)
         for name, type_ in order.widen_columns.items():
-            con.execute(f"ALTER TABLE {table} ALTER COLUMN {ident(name)} SET DATA TYPE {type_}")
+            self._widen_column(con, order.table, name, type_)
         known = self._describe(con, order.table) or there
         missing = [c for c in schema.names if c not in known]
         if missing:
@@ -307,6 +310,11 @@ class AttachedSink:
 
     def _add_column(self, con: duckdb.DuckDBPyConnection, table: TableName, name: str, type_: str) -> None:
         con.execute(f"ALTER TABLE {relation(*self._parts(table))} ADD COLUMN {ident(name)} {type_}")
+
+    def _widen_column(self, con: duckdb.DuckDBPyConnection, table: TableName, name: str, type_: str) -> None:
+        con.execute(
+            f"ALTER TABLE {relation(*self._parts(table))} ALTER COLUMN {ident(name)} SET DATA TYPE {type_}"
+        )
 
     def _create_system(self, con: duckdb.DuckDBPyConnection) -> None:
         """The ``_sluiceway`` tables, once; before the transaction and under the writer lock."""
@@ -356,33 +364,44 @@ class AttachedSink:
         """
         import duckdb
 
-        con = self._con
         with self._writer(holder):
             for left in reversed(range(_TRIES)):
                 try:
-                    if setup is not None:
-                        setup(con)
-                    con.execute("BEGIN TRANSACTION")
-                    result = work(con)
-                    con.execute("COMMIT")
-                except SluicewayError:
-                    _rollback(con)
-                    raise
+                    return self._attempt(work, setup)
                 except duckdb.Error as error:
-                    _rollback(con)
-                    if left and self._retryable(error):
-                        # a writer who is not ours holds no lock that we could wait for
-                        time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 spreads writers, guards nothing
-                        continue
-                    raise DestinationError(
-                        f"{self.system}: {holder} could not write: {first_line(error)}",
-                        hint="nothing was published; run again once the cause is gone",
-                    ) from error
-                except BaseException:  # an interrupt, or a bug of ours: never leave a transaction open
-                    _rollback(con)
-                    raise
-                return self._committed(con, result) if isinstance(result, Receipt) else result  # type: ignore[return-value]
+                    if not left or not self._retryable(error):
+                        raise DestinationError(
+                            f"{self.system}: {holder} could not write: {first_line(error)}",
+                            hint="nothing was published; run again once the cause is gone",
+                        ) from error
+                    self._discard()
+                    # a writer who is not ours holds no lock that we could wait for
+                    time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 spreads writers, guards nothing
         raise AssertionError("unreachable")
+
+    def _attempt(
+        self,
+        work: Callable[[duckdb.DuckDBPyConnection], T],
+        setup: Callable[[duckdb.DuckDBPyConnection], None] | None,
+    ) -> T:
+        con = self._con
+        sent = False
+        self._fresh = True
+        try:
+            if setup is not None:
+                setup(con)
+            con.execute("BEGIN TRANSACTION")
+            result = work(con)
+            sent = True
+            con.execute("COMMIT")
+        except BaseException:  # an interrupt too: never leave a transaction open
+            _rollback(con)
+            if not sent:  # after a COMMIT was sent nobody knows what an interrupt cut off
+                self._discard()
+            raise
+        if isinstance(result, Receipt) and self._fresh:
+            return self._committed(con, result)  # type: ignore[return-value]
+        return result
 
     def rollback(self, run_id: str, *, new_run_id: str, force: bool, keep_cursor: bool) -> Receipt:
         raise DestinationError(

@@ -28,13 +28,13 @@ __all__ = [
     "create_tables",
     "cursor_of",
     "mark_quarantine",
-    "marks_json",
-    "marks_of",
     "new_receipt",
     "receipt_of",
     "select_quarantine",
     "select_receipts",
     "select_state",
+    "undo_json",
+    "undo_of",
     "write_quarantine",
     "write_receipt",
     "write_replays",
@@ -54,7 +54,7 @@ _RECEIPTS: dict[str, Kind] = {
     "snapshot": "key",
     "published_at": "timestamp",
     "rolled_back": "boolean",
-    "cursors": "text",  # JSON: the marks as they were before this run, for rollback
+    "undo": "text",  # JSON, see undo_json
 }
 _STATE: dict[str, Kind] = {
     "pipeline": "key",
@@ -149,12 +149,12 @@ def write_replays(dialect: Dialect, place: Place, ids: Sequence[str]) -> tuple[s
     return tuple(update for _, update in mark_quarantine(dialect, place, ids, "replayed"))
 
 
-def write_receipt(dialect: Dialect, place: Place, receipt: Receipt, cursors: str = "[]") -> str:
-    """``cursors``: JSON of the pipeline's marks before the run, kept for rollback."""
+def write_receipt(dialect: Dialect, place: Place, receipt: Receipt, undo: str = "{}") -> str:
+    """``undo``: by ``undo_json``, where the warehouse can roll back."""
     values = (
         receipt.run_id, receipt.pipeline, receipt.table, receipt.mode, receipt.published,
         receipt.quarantined, receipt.late, receipt.snapshot, receipt.published_at,
-        receipt.rolled_back, cursors,
+        receipt.rolled_back, undo,
     )  # fmt: skip
     return (
         f"INSERT INTO {_table(dialect, place, 'receipts')} ({_names(dialect, _RECEIPTS)}) "
@@ -177,7 +177,7 @@ def select_receipts(
         if kind == "timestamp"
         else dialect.ident(c)
         for c, kind in _RECEIPTS.items()
-        if c != "cursors"
+        if c != "undo"
     )
     return (
         f"SELECT {columns} FROM {_table(dialect, place, 'receipts')}"
@@ -227,18 +227,21 @@ def cursor_of(row: Sequence[Any]) -> Cursor:
     return Cursor(source, column, type_, value)
 
 
-def marks_json(cursors: Iterable[Cursor]) -> str:
-    """Marks as text, kept in the receipt of the run that moved them."""
-    return json.dumps([[c.source, c.column, c.type, c.value] for c in cursors])
+def undo_json(cursors: Iterable[Cursor], replays: Iterable[str] = ()) -> str:
+    """What a rollback restores beside the rows, as the receipt keeps it: the pipeline's marks before
+    the run, and the quarantined rows that the run replayed."""
+    marks = [[c.source, c.column, c.type, c.value] for c in cursors]
+    return json.dumps({"cursors": marks, "replays": list(replays)}, ensure_ascii=False)
 
 
-def marks_of(text: str) -> tuple[Cursor, ...]:
+def undo_of(text: str) -> tuple[tuple[Cursor, ...], tuple[str, ...]]:
     """The other way.
 
-    >>> marks_of(marks_json([Cursor("s", "at", "DATE", None)]))
-    (Cursor(source='s', column='at', type='DATE', value=None),)
+    >>> undo_of(undo_json([Cursor("s", "at", "DATE", None)], ["r:gate::1"]))
+    ((Cursor(source='s', column='at', type='DATE', value=None),), ('r:gate::1',))
     """
-    return tuple(Cursor(*item) for item in json.loads(text))
+    read = json.loads(text)
+    return tuple(Cursor(*mark) for mark in read["cursors"]), tuple(read["replays"])
 
 
 def new_receipt(
