@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WrapValidator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WrapValidator, field_validator
 
 from sluiceway.spec.units import duration, size
 from sluiceway.spec.variables import has_variable
 
-__all__ = ["Bool", "Duration", "Int", "Names", "Samples", "Share", "Size", "Strict", "Weight", "as_list"]
+__all__ = ["Duration", "Int", "Names", "Share", "Size", "Strict", "Weight", "as_list"]
 
 
 class Strict(BaseModel):
-    """A mapping whose unknown keys are errors."""
+    """A mapping whose unknown keys are errors. A variable is checked when it has its value."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _declared(cls, value: Any, handler: Callable[[Any], Any]) -> Any:
+        return _or_variable(value, handler)
 
 
 def _or_variable(value: Any, handler: Callable[[Any], Any]) -> Any:
@@ -28,8 +33,7 @@ def _checked(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Keep what was declared; only see that it can be read."""
 
     def validate(value: Any) -> Any:
-        if not has_variable(value):
-            check(value)
+        check(value)
         return value
 
     return validate
@@ -45,10 +49,8 @@ def as_list(value: Any) -> Any:
 
 
 Variable = WrapValidator(_or_variable)
-Int = Annotated[int, Field(ge=1), Variable]
-Bool = Annotated[bool, Variable]
+Int = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1), Variable]
-Samples = Annotated[int, Field(ge=0, le=10), Variable]
 Weight = Annotated[float, Field(ge=0), Variable]
 Names = str | list[str]
 _QUANTITY = {"anyOf": [{"type": "string"}, {"type": "number"}]}

@@ -15,11 +15,9 @@ from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, field_vali
 from sluiceway.errors import SpecError, Where, did_you_mean
 from sluiceway.spec.aliases import canonical
 from sluiceway.spec.fields import (
-    Bool,
     Duration,
     Int,
     Names,
-    Samples,
     Share,
     Size,
     Strict,
@@ -63,7 +61,7 @@ class QualityConfig(Strict):
     weights: dict[str, Weight] = Field(
         default_factory=dict, description="the weight of each dimension in the score; equal if absent"
     )
-    samples: Samples = Field(10, description="failing rows kept for each check; 0 keeps none")
+    samples: int = Field(10, ge=0, le=10, description="failing rows kept for each check; 0 keeps none")
 
     @field_validator("thresholds", "weights")
     @classmethod
@@ -115,7 +113,7 @@ class DestinationConfig(Strict):
     schema_contract: Evolution | SchemaContractConfig = Field(
         default_factory=SchemaContractConfig, description="what may change in the table; one word for both"
     )
-    allow_empty: Bool = Field(False, description="let a replace publish no row at all")
+    allow_empty: bool = Field(False, description="let a replace publish no row at all")
     lock_timeout: Duration = Field("60s", description="how long to wait for another run of this table")
     load_batch_size: Int | None = Field(None, description="rows a batch, where the destination takes batches")
 
@@ -192,7 +190,7 @@ class PipelineConfig(Strict):
     @field_validator("pipeline")
     @classmethod
     def _name(cls, value: str) -> str:
-        if not _NAME.fullmatch(value):
+        if not _NAME.fullmatch(value):  # no variables either: a name is how others find the pipeline
             raise ValueError(
                 f"{value!r} can't be a pipeline's name: letters, digits, '_', '-' and '.', 128 at most"
             )
