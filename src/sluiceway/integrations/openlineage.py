@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sluiceway import __version__
@@ -76,19 +76,36 @@ class _Listener:
                 self._runs[event.run_id] = event
                 self._send(build_start(event, self._place(event.environment)))
             case RunFinished():
+                place = self._place(event.environment)
                 begun = self._runs.pop(event.run_id, None)
-                self._send(build_finish(event, self._place(event.environment), begun))
+                if begun is None:  # it failed before its plan was made; an end wants a beginning
+                    begun = _unannounced(event)
+                    self._send(build_start(begun, place))
+                self._send(build_finish(event, place, begun))
 
     def _place(self, environment: str) -> str:
         """The job's namespace. dev and prod run the same pipelines: they are not the same jobs."""
         return self._namespace or "/".join(part for part in (self._project, environment) if part)
 
 
+def _unannounced(event: RunFinished) -> RunStarted:
+    at = event.at - timedelta(seconds=event.seconds)
+    return RunStarted(
+        event.run_id,
+        event.pipeline,
+        at,
+        environment=event.environment,
+        inputs=event.inputs,
+        output=event.output,
+    )
+
+
 def build_start(event: RunStarted, namespace: str) -> dict[str, Any]:
-    """The START event of a run, as a plain dict."""
+    """The START event of a run, as a plain dict; RUNNING for another attempt of the same run."""
+    kind = "START" if event.attempt == 1 else "RUNNING"
     outputs = [] if event.output is None else [_dataset(event.output, known_schema=False)]
     inputs = [_dataset(item) for item in event.inputs]
-    return _redacted(_event("START", event, namespace, event, inputs, outputs))
+    return _redacted(_event(kind, event, namespace, event, inputs, outputs))
 
 
 def build_finish(event: RunFinished, namespace: str, begun: RunStarted | None = None) -> dict[str, Any]:

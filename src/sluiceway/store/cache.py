@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, update
 
 from sluiceway.store.runs import upsert
-from sluiceway.store.tables import cursors, listener_failures, quarantine, receipts, samples
+from sluiceway.store.tables import cursors, listener_failures, quarantine, receipts, runs, samples
 from sluiceway.store.values import plain, text
 
 if TYPE_CHECKING:
@@ -92,6 +92,25 @@ def write_receipt(con: Connection, environment: str, receipt: Receipt) -> None:
         "rolled_back": receipt.rolled_back,
     }
     upsert(con, receipts, [row])
+    if not receipt.rolled_back:
+        _fill(con, receipt)
+
+
+def _fill(con: Connection, receipt: Receipt) -> None:
+    """A run that died after its commit never told its numbers: the receipt does."""
+    c = runs.c
+    known = {
+        "staged": receipt.published + receipt.quarantined,
+        "published": receipt.published,
+        "quarantined": receipt.quarantined,
+        "late": receipt.late,
+        "snapshot": receipt.snapshot,
+    }
+    con.execute(
+        update(runs)
+        .where(c.id == receipt.run_id)
+        .values({name: func.coalesce(c[name], value) for name, value in known.items()})
+    )
 
 
 def read_receipts(

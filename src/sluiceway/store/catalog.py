@@ -83,9 +83,13 @@ def set_columns(con: Connection, ids: Ids, found: Iterable[Mapping[str, Any]]) -
         )
 
 
-def describe(con: Connection, dataset_id: int, description: str, owner: str) -> None:
+def describe(con: Connection, dataset_id: int, alias: str | None, description: str, owner: str) -> None:
     con.execute(
-        update(datasets).where(datasets.c.id == dataset_id).values(description=description, owner=owner)
+        update(datasets)
+        .where(datasets.c.id == dataset_id)
+        .values(
+            alias=None if alias is None else text(alias), description=text(description), owner=text(owner)
+        )
     )
 
 

@@ -178,7 +178,7 @@ def _names(con: Connection, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
         for row in rows.mappings():
             names[row["id"]] = {
                 "dataset": full_name(row["namespace"], row["name"]),
-                **{k: row[k] for k in ("environment", "namespace", "name", "pipeline", "owner")},
+                **{k: row[k] for k in ("environment", "namespace", "name", "alias", "pipeline", "owner")},
             }
     return names
 

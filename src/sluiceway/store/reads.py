@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,11 @@ __all__ = [
 ]
 
 _RECORDS = ("read", "rejected", "staged", "published", "quarantined", "late")
-_OUTPUT = (datasets.c.namespace.label("output_namespace"), datasets.c.name.label("output_name"))
+_OUTPUT = (
+    datasets.c.namespace.label("output_namespace"),
+    datasets.c.name.label("output_name"),
+    datasets.c.alias.label("output_alias"),
+)
 _RUN = (
     *(c for c in runs.c if c.name not in ("output_id", "sql")),
     *_OUTPUT,
@@ -97,7 +102,7 @@ def _run_document(row: RowMapping) -> dict[str, Any]:
         "dataset": None
         if row["output_name"] is None
         else full_name(row["output_namespace"], row["output_name"]),
-        "table": row["output_name"],
+        "table": row["output_alias"] or row["output_name"],
         "verdict": row["verdict"],
         "records": {name: row[name] for name in _RECORDS},
         "quality_score": row["quality_score"],
@@ -232,18 +237,33 @@ def _metric_document(row: RowMapping) -> dict[str, Any]:
 
 
 def find_dataset(con: Connection, name: str, environment: str | None) -> RowMapping | None:
-    """The dataset called ``name`` or ``namespace.name``; None where there is none.
+    """The dataset called ``name``; None where there is none.
+
+    First its alias, name or ``namespace.name`` in full, else the end of a name: ``data/orders.csv`` of
+    a path, ``public.orders`` of a database's table.
 
     Raises:
         StoreError: more than one is called so.
     """
-    full = datasets.c.namespace + "." + datasets.c.name
-    statement = select(datasets).where((datasets.c.name == name) | (full == name))
-    if environment is not None:
-        statement = statement.where(datasets.c.environment == environment)
-    found = con.execute(statement.order_by(datasets.c.id)).mappings().all()
-    if len(found) <= 1:
-        return found[0] if found else None
+    c = datasets.c
+    exact = (c.alias == name) | (c.name == name) | (c.namespace + "." + c.name == name)
+    ending = [c.name.endswith(mark + name, autoescape=True) for mark in ("/", ".")]
+    found: Sequence[RowMapping] = ()
+    for condition in (exact, ending[0] | ending[1]):
+        statement = select(datasets).where(condition)
+        if environment is not None:
+            statement = statement.where(c.environment == environment)
+        found = con.execute(statement.order_by(c.id)).mappings().all()
+        if len(found) == 1:
+            return found[0]
+        if found:
+            break
+    return _one_of(found, name)
+
+
+def _one_of(found: Sequence[RowMapping], name: str) -> RowMapping | None:
+    if not found:
+        return None
     environments = sorted({row["environment"] for row in found})
     if len(environments) > 1:
         raise StoreError(
@@ -261,7 +281,7 @@ def require_dataset(con: Connection, name: str, environment: str | None) -> RowM
     found = find_dataset(con, name, environment)
     if found is not None:
         return found
-    statement = select(datasets.c.name).distinct()
+    statement = select(func.coalesce(datasets.c.alias, datasets.c.name)).distinct()
     if environment is not None:
         statement = statement.where(datasets.c.environment == environment)
     names = list(con.execute(statement).scalars())

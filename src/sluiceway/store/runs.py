@@ -127,7 +127,7 @@ def started(con: Connection, event: RunStarted) -> None:
     if event.output is not None:
         output = ids[catalog.key(event.output)]
         con.execute(update(runs).where(runs.c.id == event.run_id).values(output_id=output))
-        catalog.describe(con, output, text(event.description), text(event.owner))
+        catalog.describe(con, output, event.output.get("source"), event.description, event.owner)
 
 
 def _one(dataset: dict[str, Any] | None) -> list[dict[str, Any]]:

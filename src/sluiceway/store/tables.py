@@ -131,6 +131,7 @@ datasets = Table(
     Column("environment", String, nullable=False),
     Column("namespace", String, nullable=False),
     Column("name", String, nullable=False),
+    Column("alias", String),  # the table as a pipeline's file names it, where it was published
     Column("pipeline", String),  # who publishes it; NULL for what is only read
     Column("description", String, nullable=False),
     Column("owner", String, nullable=False),
@@ -139,6 +140,7 @@ datasets = Table(
     Column("published_at", UTCDateTime),
     UniqueConstraint("environment", "namespace", "name"),
     Index(None, "name"),
+    Index(None, "alias"),
 )
 
 columns = Table(

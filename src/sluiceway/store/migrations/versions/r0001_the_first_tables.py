@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("environment", sa.String(), nullable=False),
         sa.Column("namespace", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
+        sa.Column("alias", sa.String(), nullable=True),
         sa.Column("pipeline", sa.String(), nullable=True),
         sa.Column("description", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),
@@ -52,6 +53,7 @@ def upgrade() -> None:
             "environment", "namespace", "name", name=op.f("uq_datasets_environment_namespace_name")
         ),
     )
+    op.create_index(op.f("ix_datasets_alias"), "datasets", ["alias"], unique=False)
     op.create_index(op.f("ix_datasets_name"), "datasets", ["name"], unique=False)
 
     op.create_table(
