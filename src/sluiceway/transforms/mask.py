@@ -90,7 +90,9 @@ class Mask(Step):
             if method is None:
                 chosen.append(col(name))
             else:
-                chosen.append(exp.alias_(_masked(name, method, ctx), name, quoted=True))
+                masked = exp.alias_(_masked(name, method, ctx), name, quoted=True)
+                masked.meta["masks"] = name  # for lineage: the value came from there, unreadable
+                chosen.append(masked)
         return exp.select(*chosen).from_(current(ctx))
 
 

@@ -44,7 +44,12 @@ class Bench:
         return self.con.execute(sql, used or None).fetchall()
 
     def run(
-        self, kind: str, value: Any, current: str = "t", variables: Mapping[str, Any] | None = None, **options: Any
+        self,
+        kind: str,
+        value: Any,
+        current: str = "t",
+        variables: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         step = parse(kind, value, **options)
         query = step.compile(self.context(current, variables))
