@@ -272,7 +272,7 @@ class AttachedSink:
         late = _number(con, plan.late) if plan.late else 0
         statements = plan.statements
         if order.mode in ("append", "replace") and self._insert(con, staged, order):
-            statements = statements[:-1]  # the INSERT
+            statements = ()  # the DELETE of replace was its part too
         for sql in statements:
             con.execute(sql)
         return late

@@ -91,9 +91,9 @@ class _Builder:
 
     def source_checks(self, name: str) -> tuple[Check, ...]:
         spec = self.pipeline.sources[name]
-        return self._checks(spec.rules, self.relations[name], source=name)
+        return self.checks(spec.rules, self.relations[name], source=name)
 
-    def _checks(
+    def checks(
         self, rules: Iterable[DeclaredRule], schema: Schema, *, source: str = ""
     ) -> tuple[Check, ...]:
         mode = self.pipeline.destination.mode
@@ -148,7 +148,7 @@ def build(
     _require_keys(pipeline, result)
     conformed = _conform(pipeline, result, target)
     output = Schema(tuple(conformed.schema))
-    checks = builder._checks((*conformed.rules, *pipeline.rules), result)
+    checks = builder.checks((*conformed.rules, *pipeline.rules), result)
     lineage = _lineage(builder, last)
     extract = [_extract(builder, name, checks, count_reads) for name in pipeline.sources]
     audits = [AuditSource(name, found) for name in pipeline.sources if (found := builder.source_checks(name))]

@@ -268,7 +268,8 @@ def _restricted(aggregate: exp.Expr, only: exp.Expr | None) -> exp.Expr:
             return exp.Filter(this=node.copy(), expression=exp.Where(this=only.copy()))
         return node
 
-    return aggregate.copy().transform(rewrite)
+    restricted: exp.Expr = aggregate.copy().transform(rewrite)
+    return restricted
 
 
 def values_of(i: int, row: Mapping[str, Any]) -> dict[str, Any]:

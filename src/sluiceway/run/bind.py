@@ -34,8 +34,9 @@ class Relations:
     >>> r = Relations("duckdb")
     >>> r.scan("orders", "SELECT 1 AS id")
     >>> r.step("_step_1", exp.select("id").from_("orders"))
-    >>> r.compile(exp.select("*").from_("_step_1"))
-    'WITH "orders" AS NOT MATERIALIZED (SELECT 1 AS id), "_step_1" AS (SELECT id FROM orders) SELECT * FROM _step_1'
+    >>> r.compile(exp.select("*").from_("_step_1"))  # doctest: +NORMALIZE_WHITESPACE
+    'WITH "orders" AS NOT MATERIALIZED (SELECT 1 AS id), "_step_1" AS (SELECT id FROM orders)
+    SELECT * FROM _step_1'
     """
 
     def __init__(self, dialect: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,12 +14,15 @@ from sluiceway.run.doors import DataPipeline, ExtractResult, LoadResult, Transfo
 from sluiceway.spec.pipeline import PipelineConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
     from pathlib import Path
 
     from sluiceway.spec.model import Project
 
 __all__ = ["ETLConfig", "ETLProcessor", "ETLResult"]
+
+
+T = TypeVar("T")
 
 
 class ETLConfig(BaseModel):
@@ -131,7 +134,7 @@ class ETLProcessor:
         """Through the gate: a block raises DataQualityError and loads nothing."""
         return await self._phase(self.door.load_data(data))
 
-    async def _phase(self, work: Any) -> Any:
+    async def _phase(self, work: Awaitable[T]) -> T:
         try:
             return await work
         except (GateError, ConfigError):

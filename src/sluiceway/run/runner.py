@@ -242,7 +242,8 @@ class _Run:
             RunStarted(
                 self.run_id, pipeline.name, self.started_at,
                 environment=pipeline.environment.name, attempt=self.attempt, kind=self._kind(),
-                inputs=self.inputs, output=self.output, description=pipeline.description, owner=pipeline.owner,
+                inputs=self.inputs, output=self.output, description=pipeline.description,
+                owner=pipeline.owner,
             )
         )  # fmt: skip
 

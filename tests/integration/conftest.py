@@ -1,0 +1,91 @@
+"""A project on disk, and what its warehouse holds, for tests that run pipelines whole."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluiceway.duck import open_duckdb
+from sluiceway.run.result import RunResult
+from sluiceway.run.runner import run
+from sluiceway.run.warehouse import sink_of
+from sluiceway.schema import TableName
+from sluiceway.spec.pipeline import PipelineConfig
+from sluiceway.spec.project import find_pipeline, load_project
+from sluiceway.spec.resolve import environment_of, resolve
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """The reading side of a warehouse, outside any run."""
+
+    connection: Any
+    name: str = "duckdb"
+
+
+@dataclass
+class ProjectOnDisk:
+    folder: Path
+
+    def write(self, path: str, text: str) -> Path:
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text), encoding="utf-8")
+        return file
+
+    def resolve(self, name: str, environment: str | None = None, **variables: Any) -> Any:
+        project = load_project(self.folder)
+        config = PipelineConfig.load(find_pipeline(project, name))
+        return resolve(config, project, environment, variables)
+
+    def run(self, name: str, **options: Any) -> RunResult:
+        return run(self.resolve(name), **options)
+
+    def sink(self) -> Any:
+        project = load_project(self.folder)
+        return sink_of(project, environment_of(project, None))
+
+    def query(self, sql: str, table: str | None = None) -> list[tuple[Any, ...]]:
+        """Ask the warehouse; ``{t}`` in the SQL stands for the table's rows."""
+        sink, con = self.sink(), open_duckdb()
+        try:
+            sink.open(LocalEngine(con))
+            if table is not None:
+                if sink.columns(TableName.parse(table)) is None:
+                    raise LookupError(table)
+                sql = sql.replace("{t}", f"({sink.scan(TableName.parse(table))}) AS _t")
+            if "{q}" in sql:
+                sql = sql.replace("{q}", f"({sink.quarantine()}) AS _q")
+            return con.execute(sql).fetchall()
+        finally:
+            sink.close()
+            con.close()
+
+    def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
+        return self.query(f"SELECT {columns} FROM {{t}} ORDER BY ALL", table)
+
+    def exists(self, table: str) -> bool:
+        sink, con = self.sink(), open_duckdb()
+        try:
+            sink.open(LocalEngine(con))
+            return sink.columns(TableName.parse(table)) is not None
+        finally:
+            sink.close()
+            con.close()
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., ProjectOnDisk]:
+    def make(files: dict[str, str], *, settings: str = "project: test\n") -> ProjectOnDisk:
+        project = ProjectOnDisk(tmp_path)
+        project.write("sluiceway.yml", settings)
+        for path, text in files.items():
+            project.write(path, text)
+        return project
+
+    return make
