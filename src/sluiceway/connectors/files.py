@@ -1,0 +1,512 @@
+"""What file sources share: which files, their fingerprint, hive folders, the SELECT, unreadable rows.
+
+``csv``, ``json`` and ``parquet`` differ in how a scan is written and how a broken row is found; all the
+rest is here. A source fixes its list of files once, so a file that arrives during the run belongs to
+the next one.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from sluiceway.connectors.base import ConnectorContext, Read, SourceConfig
+from sluiceway.duck import ident, literal, open_duckdb
+from sluiceway.errors import PlanError, SourceError, Where, did_you_mean
+from sluiceway.schema import Column, Schema
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from sluiceway.engines.base import Engine
+
+__all__ = [
+    "BadRow",
+    "FileSource",
+    "FileSourceConfig",
+    "fits_integer",
+    "list_files",
+    "paths_sql",
+    "struct_sql",
+]
+
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+_BATCH = 65_536
+_MARK = "unreadable value in source"
+
+
+class FileSourceConfig(SourceConfig):
+    """Keys of every file source."""
+
+    path: str | tuple[str, ...] = Field(
+        description="a file, a folder, a glob, or a list of them, relative to the project"
+    )
+    hive_partitioning: bool | None = Field(
+        None, description="columns from folders named key=value; found by itself if absent"
+    )
+    union_by_name: bool = Field(
+        False, description="files may lack columns that others have; they read as NULL"
+    )
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that can't be read. ``line`` counts from 1; in arrays and Parquet it is the record's number."""
+
+    file: Path
+    line: int
+    text: str
+    reason: str
+    column: str | None = None
+
+
+def paths_sql(files: Sequence[Path]) -> str:
+    """A list of paths for DuckDB's readers."""
+    return "[" + ", ".join(literal(str(file)) for file in files) + "]"
+
+
+def struct_sql(types: dict[str, str]) -> str:
+    """``{'name': 'TYPE', …}`` for the options ``columns`` and ``hive_types``."""
+    return "{" + ", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in types.items()) + "}"
+
+
+def fits_integer(text: str, type_: str) -> str:
+    """A condition: the text expression is an integer of ``type_`` without loss.
+
+    DuckDB's own cast makes 2 of '1.5'; a fraction of zeros ('5.0') is accepted.
+    """
+    return (
+        f"(CASE WHEN contains({text}, '.') OR contains({text}, 'e') OR contains({text}, 'E') "
+        rf"THEN regexp_full_match({text}, '\s*[+-]?(\d+\.?0*|\d+[eE]\+?\d+)\s*') ELSE TRUE END "
+        f"AND TRY_CAST({text} AS {type_}) IS NOT NULL)"
+    )
+
+
+def list_files(
+    patterns: tuple[str, ...], ctx: ConnectorContext, suffixes: tuple[str, ...]
+) -> tuple[Path, ...]:
+    """The files that ``patterns`` name, sorted, links resolved later.
+
+    A name that exists is taken literally, even with glob characters in it; a folder stands for its
+    files with one of ``suffixes``, without names that start with ``.`` or ``_``.
+
+    Raises:
+        SourceError: a pattern that matches nothing, with its folder and what lies there.
+    """
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        if "://" in pattern:
+            raise SourceError(
+                f"'{pattern}' is not a local path", where=ctx.where, hint="copy the file here, or mount it"
+            )
+        path = ctx.path(pattern)
+        if path.is_file():
+            matches = [path]
+        elif path.is_dir():
+            matches = [p for p in sorted(path.rglob("*")) if p.is_file() and _visible(p, path, suffixes)]
+        else:
+            matches = sorted(Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file())  # noqa: PTH207 - Path.glob takes no absolute pattern
+        if not matches:
+            raise _nothing(pattern, path, ctx.where, suffixes)
+        found.update(dict.fromkeys(matches))
+    return tuple(found)
+
+
+def _visible(path: Path, root: Path, suffixes: tuple[str, ...]) -> bool:
+    names = path.relative_to(root).parts
+    return path.name.lower().endswith(suffixes) and not any(n.startswith((".", "_")) for n in names)
+
+
+def _nothing(pattern: str, path: Path, where: Where, suffixes: tuple[str, ...]) -> SourceError:
+    if path.is_dir():
+        return SourceError(
+            f"the folder '{pattern}' holds no file that ends in {', '.join(suffixes)}",
+            where=where,
+            hint=f"name the files by a glob: path: {pattern.rstrip('/')}/*",
+        )
+    folder = path
+    while not folder.is_dir() or glob.has_magic(str(folder)):
+        folder = folder.parent
+    there = [p.name for p in sorted(folder.iterdir())][:200]
+    if not there:
+        hint = "that folder is empty; check path:"
+    elif glob.has_magic(pattern):
+        hint = f"it holds {', '.join(there[:8])}{', …' if len(there) > 8 else ''}"
+    else:
+        hint = did_you_mean(path.name, there[:20])
+    kind = "no file matches" if glob.has_magic(pattern) else "there is no file"
+    return SourceError(f"{kind} '{pattern}'; looked in {folder}", where=where, hint=hint)
+
+
+class FileSource:
+    """The base of file sources; see ``connectors.base.Source``.
+
+    A subclass gives ``_resolve`` (the schema) and ``_scans`` (SELECTs with the schema's columns), and
+    ``_bad_rows`` for rows that its scans turn away.
+    """
+
+    kind = "file"
+    suffixes: tuple[str, ...] = ()
+    config: Any
+
+    def __init__(self, config: FileSourceConfig, ctx: ConnectorContext) -> None:
+        self.config = config
+        self.ctx = ctx
+        self._files: tuple[Path, ...] | None = None
+        self._schema: Schema | None = None
+        self._private: duckdb.DuckDBPyConnection | None = None
+        self._folder: Path | None = None
+        self._error: SourceError | None = None
+        self._prepared = False
+        self.rejects: str | None = None
+        self._links: dict[Path, Path] = {}
+        if config.query is not None:
+            raise PlanError(
+                f"a {self.kind} source has no query",
+                where=ctx.where,
+                hint="write it as a step: - sql: SELECT …",
+            )
+        try:
+            ZoneInfo(config.timezone)
+        except (KeyError, ValueError, OSError):  # ZoneInfo raises all three for names that are none
+            raise PlanError(
+                f"'{config.timezone}' is not a time zone",
+                where=ctx.where,
+                hint="write it as Europe/Amsterdam",
+            ) from None
+
+    # the files --------------------------------------------------------------------------------------
+
+    @property
+    def lenient(self) -> bool:
+        return bool(self.config.on_bad_row != "fail")
+
+    def files(self) -> tuple[Path, ...]:
+        """Resolved paths, fixed at the first call."""
+        if self._files is None:
+            paths = self.config.path
+            listed = list_files((paths,) if isinstance(paths, str) else paths, self.ctx, self.suffixes)
+            self._hive = self._hive_columns(listed)
+            # a link's target has another path: the folders named key=value are those of the link
+            self._files = listed if self._hive else tuple(file.resolve() for file in listed)
+        return self._files
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for file in self.files():
+            try:
+                stat = file.stat()
+                facts = f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}\n"
+            except OSError:
+                facts = f"{file}\0gone\n"
+            digest.update(facts.encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of the files, where links point, and of texts that were decoded here."""
+        found = dict.fromkeys(p for file in self.files() for p in (file.parent, file.resolve().parent))
+        if self._folder is not None:
+            found[self._folder] = None
+        return tuple(found)
+
+    def dataset(self) -> tuple[str, str]:
+        paths = self.config.path
+        first = paths if isinstance(paths, str) else paths[0]
+        return "file", str(self.ctx.path(first).absolute())
+
+    def display(self, file: Path) -> str:
+        """The file as the user knows it."""
+        for root in (self.ctx.project, self.ctx.project.resolve()):
+            if file.is_relative_to(root):
+                return str(file.relative_to(root))
+        return str(file)
+
+    def _hive_columns(self, files: tuple[Path, ...]) -> dict[str, str]:
+        """Columns of folders named key=value, with the narrowest type that all values fit."""
+        wanted = self.config.hive_partitioning
+        if wanted is False:
+            return {}
+        project = self.ctx.project  # a folder above the project is no part of the data
+        inside = [f.relative_to(project) if f.is_relative_to(project) else f for f in files]
+        keys = [tuple(_hive_parts(file)) for file in inside]
+        names = [tuple(key for key, _ in parts) for parts in keys]
+        if not names[0] or len(set(names)) > 1:
+            if wanted:
+                raise SourceError(
+                    "hive_partitioning: the files' folders don't all name the same key=value parts",
+                    where=self.ctx.where,
+                    hint="set hive_partitioning: false, or narrow path:",
+                )
+            return {}
+        declared = self._declared()
+        values = {name: {parts[i][1] for parts in keys} for i, name in enumerate(names[0])}
+        return {name: declared.get(name) or _hive_type(found) for name, found in values.items()}
+
+    def hive_sql(self) -> str:
+        """The hive options of DuckDB's readers, nothing left to guess."""
+        if not self._hive:
+            return "hive_partitioning = false"
+        return f"hive_partitioning = true, hive_types = {struct_sql(self._hive)}, hive_types_autocast = false"
+
+    # columns ----------------------------------------------------------------------------------------
+
+    def _declared(self) -> dict[str, str]:
+        """``columns`` with types, spelled as DuckDB spells them."""
+        columns = self.config.columns
+        return self._spelled(columns) if isinstance(columns, dict) else {}
+
+    def _spelled(self, columns: dict[str, str]) -> dict[str, str]:
+        import duckdb
+
+        spelled = {}
+        for name, type_ in columns.items():
+            try:
+                # a type can't be bound; DuckDB's own parser of type names takes no other SQL
+                spelled[name] = str(duckdb.type(type_))
+            except duckdb.Error:
+                raise PlanError(
+                    f"'{type_}' is not a type", where=self.ctx.where, hint=f"columns: {{{name}: VARCHAR}}"
+                ) from None
+        return spelled
+
+    def schema(self) -> Schema:
+        if self._schema is None:
+            self.files()
+            self._schema = self._narrowed(self._resolve())
+        return self._schema
+
+    def _resolve(self) -> Schema:
+        """All columns with their types, without hive's; declared or sniffed."""
+        raise NotImplementedError
+
+    def _narrowed(self, found: Schema) -> Schema:
+        """Hive's columns added, ``columns`` applied, naive timestamps of a zone made absolute."""
+        columns = [*(c for c in found if c.name not in self._hive)]
+        columns += [Column(name, type_) for name, type_ in self._hive.items()]
+        self._raw = {c.name: c.type for c in columns}
+        if self.config.columns:
+            by_name = Schema(tuple(columns))
+            for name in self.config.columns:
+                if name not in by_name:
+                    raise SourceError(
+                        f"column '{name}' is not in {self.display(self.files()[0])}; "
+                        f"there are: {', '.join(by_name.names)}",
+                        where=self.ctx.where,
+                        hint=did_you_mean(name, by_name.names),
+                    )
+            columns = [by_name[name] for name in self.config.columns]
+        return Schema(tuple(Column(c.name, self._final_type(c.type)) for c in columns))
+
+    def _final_type(self, type_: str) -> str:
+        zoned = self.config.timezone != "UTC" and Column("", type_).family == "timestamp"
+        return "TIMESTAMP WITH TIME ZONE" if zoned else type_
+
+    def final(self, expression: str, type_: str) -> str:
+        """A timestamp without a zone is in ``timezone``; UTC stays as it is."""
+        if self._final_type(type_) == type_:
+            return expression
+        return f"timezone({literal(self.config.timezone)}, CAST({expression} AS TIMESTAMP))"
+
+    def fail_sql(self, text: str, name: str, type_: str) -> str:
+        """Stops the query with the column and the value; ``failure`` then finds the line."""
+        message = f"{_MARK} '{self.ctx.name}': column \"{name}\": "
+        return f"error(concat({literal(message)}, CAST({text} AS VARCHAR), {literal(f' is not {type_}')}))"
+
+    def guarded(self, value: str, good: str, text: str, name: str, type_: str) -> str:
+        """``value`` where ``good`` or NULL; else the query stops. In lenient scans bad rows are gone."""
+        if self.lenient:
+            return value
+        stop = f"CAST({self.fail_sql(text, name, type_)} AS {type_})"
+        return f"CASE WHEN {text} IS NULL OR {good} THEN {value} ELSE {stop} END"
+
+    # reading ----------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Before the scan: what must be decoded or proved whole. Called once."""
+
+    def _scans(self) -> list[str]:
+        raise NotImplementedError
+
+    def _bad_rows(self) -> Iterator[BadRow]:
+        """Rows that the lenient scans leave out, found by a reading of its own."""
+        raise NotImplementedError
+
+    def select(self, read: Read) -> str:
+        """The SELECT that ``native_scan`` offers, and that ``read`` runs itself."""
+        schema = self.schema()
+        if not self._prepared:
+            self._prepare()
+            self._prepared = True
+        self.rejects = read.rejects
+        rows = "\nUNION ALL ".join(self._scans())
+        names = [schema[name].name for name in read.columns] if read.columns is not None else schema.names
+        projection = ", ".join(ident(name) for name in names) or "1 AS _none"
+        where = [f"({text})" for text in read.filters]
+        if read.since is not None and read.since.value is not None:
+            where.append(_since(read, schema))
+        clause = f"\nWHERE {' AND '.join(where)}" if where else ""
+        return f"SELECT {projection} FROM ({rows}) AS _source{clause}"
+
+    def native_scan(self, engine: Engine, read: Read) -> str | None:
+        return self.select(read) if engine.name == "duckdb" else None
+
+    def read(self, read: Read) -> pa.RecordBatchReader:
+        import duckdb
+        import pyarrow as pa
+
+        sql = self.select(read)
+        try:
+            reader = self.private().execute(sql).to_arrow_reader(self.config.batch_size or _BATCH)
+        except duckdb.Error as error:
+            raise self._as_source_error(error) from error
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            try:
+                yield from reader
+            except (duckdb.Error, OSError) as error:  # pyarrow turns DuckDB's late errors into OSError
+                self._error = self._as_source_error(error)
+                raise self._error from error
+
+        return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+    def rejected(self, engine: Engine, read: Read) -> str | None:
+        """The rows that the scan left out, as a table of the engine. None with ``on_bad_row: fail``.
+
+        They are found by a reading of its own, so it does not matter how often or how narrowly the
+        engine read.
+        """
+        if not self.lenient:
+            return None
+        from sluiceway.connectors.rejects import hand_over
+
+        self.select(read)
+        name = read.rejects or f"_rejects_{self.ctx.name or self.kind}"
+        return hand_over(engine, name, self._bad_rows(), self.display)
+
+    def failure(self, error: BaseException) -> SourceError | None:
+        """The engine's error as a SourceError with file, line and what to do; None if not of this source."""
+        if self._error is not None:
+            return self._error
+        text = f"{error} {error.__cause__ or ''}"
+        own = f"{_MARK} '{self.ctx.name}'"
+        known = own in text or (_MARK not in text and any(m in text for m in self.messages))
+        return self._as_source_error(error, sure=own in text) if known else None
+
+    messages: tuple[str, ...] = ()
+    """Words by which DuckDB's errors about this format are known."""
+
+    def _as_source_error(self, error: BaseException, *, sure: bool = True) -> SourceError:
+        import duckdb
+
+        try:
+            bad = next(self._bad_rows(), None)
+        except (SourceError, duckdb.Error):
+            bad = None  # the first error says more than one met while looking for its line
+        if bad is None:
+            first = " ".join(str(error.__cause__ or error).split("\n\n")[0].split())[:400]
+            return SourceError(
+                f"{self.display(self.files()[0])}: {first}", where=self.ctx.where, hint=self._hint(None)
+            )
+        place = f"{self.display(bad.file)}:{bad.line}"
+        column = f" column '{bad.column}':" if bad.column else ""
+        return SourceError(
+            f"{place}:{column} {bad.reason}; the row is: {bad.text[:200]!r}",
+            where=self.ctx.where,
+            hint=self._hint(bad),
+            details={
+                "file": str(bad.file),
+                "line": bad.line,
+                "column": bad.column,
+                "sample": bad.text[:1000],
+            },
+        )
+
+    def _hint(self, bad: BadRow | None) -> str:
+        keep = "on_bad_row: quarantine keeps such rows apart, on_bad_row: skip counts them"
+        if bad is None:
+            return f"check the file and the source's options; {keep}"
+        if bad.column and "encod" not in bad.reason.lower():
+            return f"correct the row, or declare columns: {{{bad.column}: VARCHAR}}; {keep}"
+        if "encod" in bad.reason.lower() or "utf-8" in bad.reason.lower():
+            return f"set encoding: latin-1 (or the file's own); {keep}"
+        return f"correct the row; {keep}"
+
+    def paths_sql(self, files: Sequence[Path]) -> str:
+        """Paths that DuckDB takes as they stand. It has no way to write a glob character in the name of a
+        folder of its sandbox, so such files are read through a link with a plain name."""
+        return paths_sql([self._plain(file) for file in files])
+
+    def _plain(self, file: Path) -> Path:
+        if not re.search(r"[\[*?\\]", str(file)):
+            return file
+        if file not in self._links:
+            parts = [re.sub(r"[\[*?\\]", "_", part) for part in file.parts[:-1] if "=" in part]
+            name = re.sub(r"[^A-Za-z0-9.]", "_", file.name)
+            link = self.folder().joinpath(f"link{len(self._links)}", *parts, name)
+            link.parent.mkdir(parents=True)
+            link.symlink_to(file)
+            self._links[file] = link
+        return self._links[file]
+
+    # its own connection and folder ------------------------------------------------------------------
+
+    def private(self) -> duckdb.DuckDBPyConnection:
+        """For sniffing, streaming and finding bad rows; the engine's connection is not touched."""
+        if self._private is None:
+            self._private = open_duckdb()
+            self._private.execute("SET preserve_insertion_order = true")
+        return self._private
+
+    def folder(self) -> Path:
+        """A folder for samples and decoded texts, gone after ``close``."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="sluiceway-")).resolve()
+        return self._folder
+
+    def close(self) -> None:
+        if self._private is not None:
+            self._private.close()
+            self._private = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+        self._links = {}
+        self._prepared = False
+
+
+def _since(read: Read, schema: Schema) -> str:
+    """The cursor's condition; the mark casts back to the column's type exactly."""
+    assert read.since is not None
+    column = schema[read.since.column]
+    operator = ">" if read.strict else ">="
+    mark = f"CAST({literal(read.since.value or '')} AS {column.type})"
+    condition = f"{ident(column.name)} {operator} {mark}"
+    return f"({condition} OR {ident(column.name)} IS NULL)" if read.include_null_cursor else f"({condition})"
+
+
+def _hive_parts(file: Path) -> Iterator[tuple[str, str]]:
+    for part in file.parts[:-1]:
+        key, equals, value = part.partition("=")
+        if equals and key and "=" not in value:
+            yield key, unquote(value)
+
+
+def _hive_type(values: set[str]) -> str:
+    known = values - {_HIVE_NULL}
+    if known and all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", value) for value in known):
+        return "BIGINT"
+    if known and all(re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", v) for v in known):
+        return "DATE"
+    return "VARCHAR"

@@ -1,0 +1,443 @@
+"""Warehouses that are folders of files: csv, json and parquet. How a publish survives: filejournal.py."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from sluiceway.connectors.base import ConnectorContext, SinkCapabilities, SinkConfig
+from sluiceway.connectors.durable import file_key, link_or_copy, sync_file, sync_folder, write_json
+from sluiceway.connectors.fileformat import FORMATS
+from sluiceway.connectors.filejournal import Intent, Places
+from sluiceway.connectors.files import paths_sql, struct_sql
+from sluiceway.connectors.ledger import new_receipt
+from sluiceway.connectors.loading import check_order
+from sluiceway.duck import ident, open_duckdb
+from sluiceway.errors import DestinationError, LockTimeoutError, PlanError
+from sluiceway.exchange import QUARANTINE_COLUMNS, Cursor, PublishOrder, Receipt, Staged, Verdict
+from sluiceway.locks import file_lock
+from sluiceway.schema import Column, Schema, TableName
+
+if TYPE_CHECKING:
+    from sluiceway.engines.base import Engine
+
+__all__ = ["FileSink", "FileSinkConfig"]
+
+_PART = re.compile(r"\w[\w $.-]*")
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_BATCH = 65_536
+
+
+class FileSinkConfig(SinkConfig):
+    """Keys of a file warehouse."""
+
+    path: str = Field(description="the warehouse's folder, relative to the project")
+
+
+class FileSink:
+    """See ``connectors.base.Sink``. ``mart.orders`` is the folder ``mart/orders`` of the warehouse."""
+
+    capabilities = SinkCapabilities(modes=("append", "replace"), atomic=False)
+
+    def __init__(self, kind: str, config: Any, ctx: ConnectorContext) -> None:
+        self.config = config
+        self.ctx = ctx
+        self.format = FORMATS[kind]
+        self.partitions: tuple[str, ...] = tuple(getattr(config, "partition_by", ()))
+        self.places = Places(ctx.path(config.path).resolve())
+        if re.search(r"[\[*?\\]", str(self.places.root)):
+            raise PlanError(
+                f"the warehouse's folder {self.places.root} holds a glob character",
+                where=ctx.where,
+                hint="give it a path: without [ * ? and \\",
+            )
+        self._engine: Engine | None = None
+        self._own: Any = None
+
+    # opening ----------------------------------------------------------------------------------------
+
+    def open(self, engine: Engine | None) -> None:
+        """Make the folders, and carry out what a killed process had decided."""
+        self._engine = engine
+        with self._disk("open the warehouse"):
+            self.places.make()
+            for path in sorted((self.places.system / "intents").glob("*.json")):
+                intent = Intent.load(path)
+                if intent is None:
+                    continue
+                try:
+                    with self._publishing(intent.table, timeout=0):
+                        self._settle_table(intent.table)
+                except LockTimeoutError:
+                    continue  # alive: its own process carries it out
+
+    def folders(self) -> tuple[Path, ...]:
+        return (self.places.root,)
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+
+    def _connection(self, engine: Engine | None = None) -> Any:
+        """The DuckDB that writes: the engine's where it is one, else one of our own."""
+        engine = engine or self._engine
+        if engine is not None and engine.name == "duckdb":
+            return engine.connection.cursor()
+        if self._own is None:
+            self._own = open_duckdb()
+        return self._own
+
+    # looking ----------------------------------------------------------------------------------------
+
+    def _live(self, table: TableName) -> Path:
+        """The table's folder, below the root whatever links there are.
+
+        Raises:
+            PlanError: the name is not one for folders, or a link leads out of the warehouse.
+        """
+        for part in (table.namespace, table.name):
+            if not _PART.fullmatch(part) or ".." in part or part.endswith((".", " ")) or part == "_sluiceway":
+                raise PlanError(
+                    f"'{table}' can't name a folder of files",
+                    where=self.ctx.where,
+                    hint="start with a letter, a digit or _; then letters, digits, spaces, _ $ . - may follow",
+                )
+        live = self.places.root / table.namespace / table.name
+        resolved = live.resolve()
+        if not resolved.is_relative_to(self.places.root) or resolved == self.places.root:
+            raise PlanError(
+                f"'{table}' lies at {resolved}, outside the warehouse {self.places.root}",
+                where=self.ctx.where,
+                hint="remove the link, or set the warehouse's path: to where it leads",
+            )
+        return live
+
+    def _files(self, table: TableName) -> list[Path]:
+        return sorted(p for p in self._live(table).rglob(f"*{self.format.suffix}") if p.is_file())
+
+    def columns(self, table: TableName) -> Schema | None:
+        files = self._files(table)
+        if not files:
+            return None
+        kept = self.places.schema(str(table))
+        if kept.exists():
+            return Schema.of(dict(json.loads(kept.read_text(encoding="utf-8"))["columns"]))
+        con = self._connection()
+        reader = {"csv": "read_csv", "json": "read_json", "parquet": "read_parquet"}[self.format.name]
+        rows = con.execute(
+            f"DESCRIBE SELECT * FROM {reader}({paths_sql(files)}, union_by_name = true)"
+        ).fetchall()
+        return Schema(tuple(Column(row[0], row[1]) for row in rows))
+
+    def scan(self, table: TableName) -> str:
+        schema = self.columns(table)
+        if schema is None:
+            raise DestinationError(f"table '{table}' does not exist in {self.places.root}")
+        if not self.places.schema(str(table)).exists() and self.format.name == "csv":
+            return f"SELECT * FROM read_csv({paths_sql(self._files(table))}, union_by_name = true) AS _live"
+        live = self._live(table)
+        groups: dict[tuple[str, ...], list[Path]] = {}
+        for file in self._files(table):
+            keys = tuple(p.partition("=")[0] for p in file.relative_to(live).parts[:-1] if "=" in p)
+            groups.setdefault(keys, []).append(file)
+        return " UNION ALL ".join(self.format.scan(files, schema, keys) for keys, files in groups.items())
+
+    def state(self, pipeline: str) -> tuple[Cursor, ...]:
+        path = self.places.state(pipeline)
+        if not path.exists():
+            return ()
+        return tuple(Cursor(**cursor) for cursor in json.loads(path.read_text(encoding="utf-8")))
+
+    def receipts(self, pipeline: str | None = None, run_id: str | None = None) -> tuple[Receipt, ...]:
+        found = []
+        for path in (self.places.system / "receipts").glob("*.json"):
+            receipt = _receipt(json.loads(path.read_text(encoding="utf-8")))
+            if pipeline in (None, receipt.pipeline) and run_id in (None, receipt.run_id):
+                found.append(receipt)
+        return tuple(sorted(found, key=lambda r: (r.published_at, r.run_id), reverse=True))
+
+    def quarantine(self) -> str | None:
+        files = sorted((self.places.system / "quarantine").glob("*.parquet"))
+        if not files:
+            return None
+        columns = [ident(name) for name in QUARANTINE_COLUMNS if name != "status"]
+        names = ", ".join(f"q.{c}" for c in columns)
+        rows = f"read_parquet({paths_sql(files)}, hive_partitioning = false)"
+        statuses = sorted((self.places.system / "statuses").glob("*.json"))
+        if not statuses:
+            return f"SELECT {', '.join(map(ident, QUARANTINE_COLUMNS))} FROM {rows} AS q"
+        types = struct_sql({"quarantine_id": "VARCHAR", "status": "VARCHAR"})
+        changed = (
+            "SELECT quarantine_id, any_value(status) AS status FROM read_json("
+            f"{paths_sql(statuses)}, columns = {types}, format = 'array', hive_partitioning = false) "
+            "AS _s GROUP BY quarantine_id"
+        )
+        order = ", ".join(map(ident, QUARANTINE_COLUMNS))
+        return (
+            f"SELECT {order} FROM (SELECT {names}, COALESCE(s.status, q.status) AS status FROM {rows} AS q "
+            f"LEFT JOIN ({changed}) AS s ON q.quarantine_id = s.quarantine_id) AS _q"
+        )
+
+    def dataset(self, table: TableName) -> tuple[str, str]:
+        return "file", str(self._live(table))
+
+    # changing ---------------------------------------------------------------------------------------
+
+    def lock(self, name: str, timeout: float, holder: str) -> AbstractContextManager[None]:
+        return file_lock(self.places.system / "locks", name, timeout, holder)
+
+    def settle(self, quarantine_ids: tuple[str, ...], status: Literal["replayed", "discarded"]) -> int:
+        with self._disk("settle quarantined rows"), self._settling():
+            changed = self._still_waiting(quarantine_ids)
+            if changed:
+                name = f"{datetime.now(UTC).isoformat()}:{changed[0]}"
+                write_json(self.places.status(name), _statuses(changed, status))
+            return len(changed)
+
+    def rollback(self, run_id: str, *, new_run_id: str, force: bool, keep_cursor: bool) -> Receipt:
+        raise DestinationError(
+            f"run '{run_id}' can't be rolled back: folders of files keep no snapshots",
+            where=self.ctx.where,
+            hint="run --full-refresh rebuilds the table; a ducklake warehouse can roll back",
+        )
+
+    def publish(self, verdict: Verdict, staged: Staged, order: PublishOrder) -> Receipt:
+        """Rows, quarantine, cursors and replays, then the receipt. See filejournal.py for crashes.
+
+        Raises:
+            DestinationError: no verdict for this staging, a mode of tables, a full disk.
+        """
+        check_order(verdict, staged, order)
+        if order.mode not in self.capabilities.modes:
+            raise DestinationError(
+                f"{self.format.name} files can't take mode: {order.mode}",
+                where=self.ctx.where,
+                hint="use mode: append or replace, or a ducklake warehouse",
+            )
+        table = str(order.table)
+        self._live(order.table)
+        with self._disk(f"publish to '{table}'"), self._publishing(table), self._statuses_of(order):
+            self.places.make()
+            self._settle_table(table)
+            earlier = self.places.receipt(order.run_id, table)
+            if earlier.exists():
+                return _receipt(json.loads(earlier.read_text(encoding="utf-8")))
+            receipt = new_receipt(staged, order, datetime.now(UTC))
+            try:
+                intent = self._stage(staged, order, receipt)
+                intent.write(self.places)
+            except BaseException:
+                # nothing is decided yet, so nothing may stay; an intent that was renamed counts
+                if Intent.load(self.places.intent(table)) is None:
+                    shutil.rmtree(self.places.staging(table), ignore_errors=True)
+                raise
+            intent.carry_out(self.places)
+            return receipt
+
+    def _settle_table(self, table: str) -> None:
+        """Carry out what was decided, throw away what was not. The caller holds the table's lock."""
+        intent = Intent.load(self.places.intent(table))
+        if intent is not None:
+            intent.carry_out(self.places)
+        shutil.rmtree(self.places.staging(table), ignore_errors=True)
+
+    # staging ----------------------------------------------------------------------------------------
+
+    def _stage(self, staged: Staged, order: PublishOrder, receipt: Receipt) -> Intent:
+        """Write all that the publish will show, durable, where no reader looks."""
+        table = str(order.table)
+        folder = self.places.staging(table) / file_key(order.run_id)
+        rows = folder / "rows"
+        rows.mkdir(parents=True)
+        before = self.columns(order.table) if order.mode == "append" else None
+        schema = _evolved(staged.schema, before, order)
+        self.format.check(schema)
+        files = self._rows(staged, order, rows, first=before is None)
+        beside: list[tuple[Path, Path]] = []
+        if staged.quarantined is not None and staged.quarantined_rows:
+            target = folder / "quarantine.parquet"
+            names = ", ".join(f"CAST({ident(n)} AS {t}) AS {ident(n)}" for n, t in QUARANTINE_COLUMNS.items())
+            select = f"SELECT {names} FROM ({staged.quarantined}) AS _q"
+            written = self._copy(staged, select, target, quarantine=True)
+            _same_count(written, staged.quarantined_rows, "quarantined rows")
+            beside.append((target, self.places.quarantine(order.run_id, table)))
+        texts: list[tuple[str, Any, Path]] = []
+        if changed := self._still_waiting(order.replays):
+            status = self.places.status(f"{order.run_id}:{table}")
+            texts.append(("replays.json", _statuses(changed, "replayed"), status))
+        kept = {"columns": [[c.name, c.type] for c in schema], "table": table}
+        texts.append(("schema.json", kept, self.places.schema(table)))
+        if order.cursors:
+            cursors = {c.source: c for c in (*self.state(order.pipeline), *order.cursors)}
+            texts.append(
+                ("state.json", [asdict(c) for c in cursors.values()], self.places.state(order.pipeline))
+            )
+        texts.append(("receipt.json", _receipt_json(receipt), self.places.receipt(order.run_id, table)))
+        for name, value, final in texts:
+            write_json(folder / name, value)
+            beside.append((folder / name, final))
+        for path in (folder, rows, folder.parent, folder.parent.parent):
+            sync_folder(path)
+        return Intent(
+            table=table,
+            mode=order.mode,
+            live=self._inside(self._live(order.table)),
+            rows=self._inside(rows),
+            files=tuple(files),
+            beside=tuple((self._inside(a), self._inside(b)) for a, b in beside),
+        )
+
+    def _inside(self, path: Path) -> str:
+        return str(path.relative_to(self.places.root))
+
+    def _rows(self, staged: Staged, order: PublishOrder, rows: Path, *, first: bool) -> list[str]:
+        """The good rows as durable files named by the run; their names below ``rows``."""
+        run = file_key(order.run_id)
+        if staged.published == 0 and not first:
+            return []  # an append of nothing
+        if (
+            self.format.name == "parquet"
+            and not self.partitions
+            and staged.files
+            and not staged.extra_columns
+        ):
+            names = [f"{run}-{number:05}{self.format.suffix}" for number in range(len(staged.files))]
+            for name, file in zip(names, staged.files):
+                link_or_copy(Path(file), rows / name)
+            _same_count(_footer_rows([rows / name for name in names]), staged.published, "rows")
+            return names
+        columns = ", ".join(self.format.value(column) for column in staged.schema)
+        select = f"SELECT {columns} FROM ({staged.good}) AS _good"
+        if self.partitions and staged.published:
+            staged.schema.require(self.partitions, self.ctx.where, "the rows to partition by")
+            written = self._copy(staged, select, rows, pattern=f"{run}-{{i}}")
+        else:
+            written = self._copy(staged, select, rows / f"{run}-00000{self.format.suffix}")
+        _same_count(written, staged.published, "rows")
+        found = sorted(p for p in rows.rglob(f"*{self.format.suffix}") if p.is_file())
+        for folder in {p.parent for p in found}:
+            sync_folder(folder)
+        for path in found:
+            sync_file(path)
+        return [str(p.relative_to(rows)) for p in found]
+
+    def _copy(
+        self, staged: Staged, select: str, target: Path, *, pattern: str = "", quarantine: bool = False
+    ) -> int:
+        """COPY in the engine's DuckDB, or in our own over the engine's batches; the rows written."""
+        fmt = FORMATS["parquet"] if quarantine else self.format
+        partitions = self.partitions if pattern else ()
+        con = self._connection(staged.engine)
+        if getattr(staged.engine, "name", None) != "duckdb":
+            con.register("_handed", staged.engine.batches(select, _BATCH))
+            select = "SELECT * FROM _handed"
+        rows = _written(con, fmt.copy_sql(select, target, partitions, pattern))
+        if not pattern:
+            sync_file(target)
+        return rows
+
+    def _still_waiting(self, ids: Sequence[str]) -> list[str]:
+        """Those of ``ids`` that wait in quarantine."""
+        select = self.quarantine()
+        if select is None or not ids:
+            return []
+        con = self._connection()
+        found = con.execute(
+            f"SELECT quarantine_id FROM ({select}) AS _w WHERE status = 'waiting' "
+            "AND list_contains(?::VARCHAR[], quarantine_id) ORDER BY quarantine_id",
+            [list(ids)],
+        ).fetchall()
+        return [row[0] for row in found]
+
+    # locks and errors -------------------------------------------------------------------------------
+
+    def _publishing(self, table: str, timeout: float | None = None) -> AbstractContextManager[None]:
+        """Of this module's own: the runner's lock of the same table is another file."""
+        wait = self.ctx.lock_timeout if timeout is None else timeout
+        return self.lock(f"publish {table}", wait, "a publish")
+
+    def _settling(self) -> AbstractContextManager[None]:
+        return self.lock("quarantine statuses", self.ctx.lock_timeout, "a change of quarantine")
+
+    def _statuses_of(self, order: PublishOrder) -> AbstractContextManager[None]:
+        """Only a replay changes statuses, so only a replay waits for others that do."""
+        return self._settling() if order.replays else nullcontext()
+
+    @contextmanager
+    def _disk(self, doing: str) -> Iterator[None]:
+        """What the system says about files, as an error that says what to do."""
+        import duckdb
+
+        try:
+            yield
+        except (OSError, duckdb.Error) as error:
+            full = getattr(error, "errno", None) in _NO_SPACE or any(
+                text in str(error) for text in ("No space left", "File too large", "Disk quota")
+            )
+            what = " ".join(str(error).split())[:400]
+            raise DestinationError(
+                f"can't {doing} in {self.places.root}: {what}",
+                where=self.ctx.where,
+                hint="free some disk, then run again: the run starts over or is completed from its journal"
+                if full
+                else "check that the folder can be written and read, then run again",
+            ) from error
+
+
+def _evolved(batch: Schema, before: Schema | None, order: PublishOrder) -> Schema:
+    """The table's columns after the publish."""
+    if before is None:
+        return batch
+    types = {c.name: order.widen_columns.get(c.name, c.type) for c in before}
+    types.update({n: t for n, t in order.add_columns.items() if n not in before})
+    after = Schema.of(types)
+    for column in batch:
+        there = after.get(column.name)
+        if there is None or there.type != column.type:
+            is_now = f"is {there.type} there" if there else "is not there"
+            raise DestinationError(
+                f"column '{column.name}' {column.type} can't be appended to '{order.table}': it {is_now}",
+                hint="cast it in a step, or load with mode: replace",
+            )
+    return after
+
+
+def _written(con: Any, sql: str) -> int:
+    return int(con.execute(sql).fetchall()[0][0])
+
+
+def _footer_rows(files: Sequence[Path]) -> int:
+    import pyarrow.parquet as pq
+
+    return sum(int(pq.read_metadata(file).num_rows) for file in files)
+
+
+def _same_count(found: int, expected: int, what: str) -> None:
+    if found != expected:
+        raise DestinationError(
+            f"{found} {what} were written where the gate judged {expected}; nothing was published",
+            hint="the staging changed after the gate: run again",
+        )
+
+
+def _statuses(ids: Sequence[str], status: str) -> list[dict[str, str]]:
+    return [{"quarantine_id": one, "status": status} for one in ids]
+
+
+def _receipt_json(receipt: Receipt) -> dict[str, Any]:
+    return {**asdict(receipt), "published_at": receipt.published_at.isoformat()}
+
+
+def _receipt(found: dict[str, Any]) -> Receipt:
+    return Receipt(**{**found, "published_at": datetime.fromisoformat(found["published_at"])})
