@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 from sqlglot import exp
 
-from sluiceway.rules.base import Dimension, RuleContext, column
-from sluiceway.rules.params import ColumnRule, listed, typed
+from sluiceway.rules.params import ColumnRule, listed, one_of, typed
+
+if TYPE_CHECKING:
+    from sluiceway.rules.base import Dimension, RuleContext
 
 __all__ = ["AcceptedValues"]
 
@@ -18,6 +20,7 @@ class AcceptedValues(ColumnRule):
 
     >>> (rule,) = AcceptedValues.parse({"column": "status", "values": ["paid", "sent"]}, {})
     >>> from sluiceway.errors import Where
+    >>> from sluiceway.rules.base import RuleContext
     >>> from sluiceway.schema import Schema
     >>> ctx = RuleContext(Schema.of({"status": "VARCHAR"}), Where())
     >>> rule.failing(ctx).sql("duckdb")
@@ -34,14 +37,11 @@ class AcceptedValues(ColumnRule):
 
     def validate_for(self, ctx: RuleContext) -> None:
         super().validate_for(ctx)
-        self._literals(ctx)
-
-    def _literals(self, ctx: RuleContext) -> list[exp.Expr]:
-        judged = ctx.schema[self.column]
-        return [typed(value, judged, ctx, "values")[1] for value in self.values]
+        for value in self.values:
+            typed(value, ctx.schema[self.column], ctx, "values")
 
     def failing(self, ctx: RuleContext) -> exp.Expr:
-        return exp.not_(exp.In(this=column(self.column), expressions=self._literals(ctx)))
+        return exp.not_(one_of(self.values, ctx.schema[self.column], ctx))
 
     def explanation(self) -> str:
         return f"{self.column} must be one of {listed(self.values)}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
-from sqlglot import exp
 
-from sluiceway.rules.base import Dimension, RuleContext, column
-from sluiceway.rules.params import ColumnRule, listed, typed
+from sluiceway.rules.params import ColumnRule, listed, one_of, typed
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from sluiceway.rules.base import Dimension, RuleContext
 
 __all__ = ["NotAcceptedValues"]
 
@@ -18,6 +21,7 @@ class NotAcceptedValues(ColumnRule):
 
     >>> (rule,) = NotAcceptedValues.parse({"column": "age", "values": [-1, 999]}, {})
     >>> from sluiceway.errors import Where
+    >>> from sluiceway.rules.base import RuleContext
     >>> from sluiceway.schema import Schema
     >>> rule.failing(RuleContext(Schema.of({"age": "INTEGER"}), Where())).sql("duckdb")
     '"age" IN (-1, 999)'
@@ -33,14 +37,11 @@ class NotAcceptedValues(ColumnRule):
 
     def validate_for(self, ctx: RuleContext) -> None:
         super().validate_for(ctx)
-        self._literals(ctx)
-
-    def _literals(self, ctx: RuleContext) -> list[exp.Expr]:
-        judged = ctx.schema[self.column]
-        return [typed(value, judged, ctx, "values")[1] for value in self.values]
+        for value in self.values:
+            typed(value, ctx.schema[self.column], ctx, "values")
 
     def failing(self, ctx: RuleContext) -> exp.Expr:
-        return exp.In(this=column(self.column), expressions=self._literals(ctx))
+        return one_of(self.values, ctx.schema[self.column], ctx)
 
     def explanation(self) -> str:
         return f"{self.column} must not be one of {listed(self.values)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,8 +14,9 @@ from pydantic import Field
 from sqlglot import exp
 
 from sluiceway.errors import PlanError
-from sluiceway.rules.base import RowRule, Rule, RuleContext
+from sluiceway.rules.base import RowRule, Rule, RuleContext, column
 from sluiceway.schema import Column
+from sluiceway.sql.primitives import call
 from sluiceway.sql.safe import parse_expression, variables_of, with_clock
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "duration",
     "in_words",
     "listed",
+    "one_of",
     "require_family",
     "typed",
     "with_variables",
@@ -184,6 +187,31 @@ _EXAMPLES = {
     "time": "a time of day such as '06:00'",
     "uuid": "a UUID in its text form",
 }
+
+_FEW = 16
+
+
+def one_of(values: Iterable[Any], judged: Column, ctx: RuleContext) -> exp.Expr:
+    """The column equals one of ``values``: a list of literals where they are few, else one literal that
+    the engine turns into a table, so that neither plan nor comparison grows with the list.
+
+    Raises:
+        PlanError: a value is not of the column's type.
+    """
+    pairs = [typed(value, judged, ctx, "values") for value in values]
+    if len(pairs) <= _FEW:
+        return exp.In(this=column(judged.name), expressions=[literal for _, literal in pairs])
+    # an enumeration refuses a cast of text that it lacks: compare as text
+    type_ = "VARCHAR" if judged.family == "text" else judged.type
+    texts = json.dumps([_as_text(value) for value, _ in pairs], ensure_ascii=False)
+    return call("among", column(judged.name), texts, type_)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
 
 _GROUPS = ({"integer", "decimal", "float"}, {"date", "timestamp"}, {"text"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
@@ -72,7 +73,7 @@ def _iban(text: exp.Expr) -> exp.Expr:
 
 
 def _one_of(codes: tuple[str, ...]) -> Callable[[exp.Expr], exp.Expr]:
-    return lambda text: exp.In(this=text, expressions=[exp.Literal.string(code) for code in codes])
+    return lambda text: call("among", text, json.dumps(codes), "VARCHAR")
 
 
 _SPECIAL: dict[str, Callable[[exp.Expr], exp.Expr]] = {

@@ -62,6 +62,15 @@ def _duckdb_mod97(text: exp.Expr) -> exp.Expr:
     return exp.paren(remainder(exp.paren(_concat(head, part(35)))))
 
 
+def _duckdb_among(value: exp.Expr, values: exp.Expr, type_: exp.Expr) -> exp.Expr:
+    """A hash join; DuckDB goes through ``IN (literal, …)`` one by one: measured 8 s against 0.04 s for a
+    million rows and 10,000 values."""
+    array = exp.DataType.build(f"{type_.name}[]", "duckdb")
+    cast = exp.Cast(this=exp.cast(values, "JSON"), to=array)
+    listed = exp.select(exp.Anonymous(this="unnest", expressions=[cast]))
+    return exp.In(this=value, query=exp.Subquery(this=listed))
+
+
 def _duckdb_dense(value: exp.Expr, low: exp.Expr, high: exp.Expr) -> exp.Expr:
     bits = exp.Anonymous(this="bitstring_agg", expressions=[value, low, high])
     return exp.Anonymous(this="bit_count", expressions=[bits])
@@ -86,6 +95,12 @@ PRIMITIVES: dict[str, Primitive] = {
             "mod97(text): the number that 0-9 and A-Z (10 to 35) spell, modulo 97, as ISO 7064 reads it; "
             "up to 34 characters, NULL for other characters",
             {"duckdb": _duckdb_mod97},
+        ),
+        Primitive(
+            "among",
+            "among(value, json, 'TYPE'): equals one of the values in the JSON array, which are texts that "
+            "cast to TYPE; for long lists",
+            {"duckdb": _duckdb_among},
         ),
         Primitive("is_nan", "is_nan(float): TRUE for NaN", {"duckdb": _fn("isnan")}),
         Primitive("is_finite", "is_finite(float): neither NaN nor infinite", {"duckdb": _fn("isfinite")}),
