@@ -14,7 +14,7 @@ def append(table: list[Row], batch: list[Row]) -> list[Row]:
     return [*table, *batch]
 
 
-def replace(table: list[Row], batch: list[Row]) -> list[Row]:  # noqa: ARG001
+def replace(table: list[Row], batch: list[Row]) -> list[Row]:
     return list(batch)
 
 

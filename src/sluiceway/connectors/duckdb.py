@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["CONNECTOR", "DuckDBConfig", "DuckDBSink", "DuckDBSource", "DuckDBSourceConfig"]
 
 _POLL = 0.05
+_FILES = ("", ".wal", ".wal.checkpoint", ".wal.recovery")
+"""What DuckDB lays beside a database while it writes and checkpoints."""
 
 
 class DuckDBConfig(SinkConfig):
@@ -172,7 +174,7 @@ class DuckDBSink(AttachedSink):
         return found
 
     def folders(self) -> tuple[Path, ...]:
-        return (self._path, self._path.with_name(self._path.name + ".wal"))
+        return tuple(self._path.with_name(self._path.name + suffix) for suffix in _FILES)
 
     def dataset(self, table: TableName) -> tuple[str, str]:
         return f"duckdb://{self._path}", str(table)
