@@ -102,14 +102,24 @@ def _alone(engine: Engine) -> Iterator[None]:
 def _create(engine: Engine) -> None:
     path = sqlite_path(engine)
     if path is not None:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as con:
-            con.exec_driver_sql("PRAGMA journal_mode = WAL")  # kept in the file
+        _prepare_file(engine, path)
     with engine.begin() as con:
         if path is None:
             con.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{SCHEMA}"')
         metadata.create_all(con, checkfirst=False)
         version.create(con)
         con.execute(version.insert().values(version_num=REVISION))
+
+
+def _prepare_file(engine: Engine, path: Path) -> None:
+    """WAL, which is kept in the file; not where the file belongs to another program."""
+    with engine.connect().execution_options(transaction=False) as con:
+        if con.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar():
+            raise StoreError(
+                f"{path} holds another program's tables, not a metadata store",
+                hint="name another file under metadata: in sluiceway.yml",
+            )
+        con.exec_driver_sql("PRAGMA journal_mode = WAL")  # it works outside transactions only
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
