@@ -93,9 +93,7 @@ class _Builder:
         spec = self.pipeline.sources[name]
         return self.checks(spec.rules, self.relations[name], source=name)
 
-    def checks(
-        self, rules: Iterable[DeclaredRule], schema: Schema, *, source: str = ""
-    ) -> tuple[Check, ...]:
+    def checks(self, rules: Iterable[DeclaredRule], schema: Schema, *, source: str = "") -> tuple[Check, ...]:
         mode = self.pipeline.destination.mode
         checks = []
         for declared in rules:
@@ -171,6 +169,7 @@ def build(
         binds={**pipeline.variables, **builder.binds},
         hidden=_hidden(pipeline, lineage, schemas),
         discards=conformed.discards,
+        before=conformed.before,
     )
 
 
@@ -231,7 +230,7 @@ def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str) -> Stage:
     in_pass = [check for check in checks if check.in_pass]
     for name, mask in mask_expressions(in_pass, of=checks).items():
         select = select.select(exp.alias_(mask, name, quoted=True))
-    for name in conformed.discards:
+    for name in conformed.before:
         before = exp.cast(exp.column(name, quoted=True), "VARCHAR", dialect="duckdb")
         select = select.select(exp.alias_(before, BEFORE + name, quoted=True))
     turned_away = [c.bit for c in in_pass if c.rule.effective_on_fail == "quarantine" and c.bit is not None]

@@ -133,7 +133,8 @@ def _decimal(type_: str) -> tuple[int, int] | None:
 
 @dataclass
 class Conformed:
-    """``select`` are the staged columns; ``rules`` the checks that the policy needs."""
+    """``select`` are the staged columns; ``rules`` the checks that the policy needs; ``before`` are
+    columns whose values the destination can't hold, with their types."""
 
     select: list[exp.Expr] = field(default_factory=list)
     schema: list[Column] = field(default_factory=list)
@@ -141,6 +142,7 @@ class Conformed:
     add: dict[str, str] = field(default_factory=dict)
     widen: dict[str, str] = field(default_factory=dict)
     discards: dict[str, str] = field(default_factory=dict)
+    before: dict[str, str] = field(default_factory=dict)
 
     def keep(self, given: Column, type_: str, name: str, value: exp.Expr | None = None) -> None:
         self.select.append(exp.alias_(value or column(given.name), name, quoted=True))
@@ -206,6 +208,7 @@ def _new_column(out: Conformed, given: Column, policy: SchemaContract, where: Wh
         on_fail = _ON_FAIL[policy.columns]
         rule = NewColumn(column=given.name, severity="error", on_fail=on_fail)
         out.judge(rule, where)
+        out.before[given.name] = given.type
         if policy.columns == "discard_value":
             out.discards[given.name] = rule.default_id()
 
@@ -214,5 +217,6 @@ def _other_type(out: Conformed, given: Column, there: Column, policy: SchemaCont
     out.keep(given, there.type, there.name, call("try_cast", column(given.name), there.type))
     rule = Fits(column=given.name, into=there.type, on_fail=_ON_FAIL[policy.data_type])
     out.judge(rule, where)
+    out.before[given.name] = given.type
     if policy.data_type == "discard_value":
         out.discards[given.name] = rule.default_id()

@@ -137,8 +137,9 @@ class Plan:
     """``relations``: every name that SQL may read, with its schema; ``output``: what is published.
 
     ``binds`` are values that stand beside the SQL. ``hidden`` maps a phase (a source's name, or
-    ``gate``) to the columns whose samples are masked. ``discards``: columns whose values may be
-    discarded, with the check that counts them.
+    ``gate``) to the columns whose samples are masked. ``before``: columns whose values the destination
+    can't hold, with their types; they are staged as text. ``discards``: those among them whose values
+    are discarded, with the check that counts them.
     """
 
     pipeline: Pipeline
@@ -150,6 +151,7 @@ class Plan:
     binds: Mapping[str, Any] = field(default_factory=dict)
     hidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
     discards: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, str] = field(default_factory=dict)
 
     def checks(self) -> tuple[Check, ...]:
         return tuple(

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
     from sluiceway.engines.base import Engine, Stage
     from sluiceway.run.bind import Relations
+    from sluiceway.run.quarantine_rows import Kept
     from sluiceway.schema import Schema
 
-__all__ = ["Audit", "ALL", "GOOD"]
+__all__ = ["ALL", "GOOD", "Audit"]
 
 ALL = "_staged"
 """Every staged row, with its masks."""
@@ -158,31 +159,37 @@ class Audit:
     # rows -------------------------------------------------------------------------------------------
 
     def samples(
-        self, check: Check, relation: str, keys: Sequence[str], hidden: frozenset[str], limit: int
+        self,
+        check: Check,
+        relation: str,
+        keys: Sequence[str],
+        kept: Sequence[Kept],
+        hidden: frozenset[str],
+        limit: int,
     ) -> list[dict[str, Any]]:
-        """At most ``limit`` failing rows: the key and the judged columns, hidden ones masked."""
+        """At most ``limit`` failing rows: the key and the judged columns, hidden ones masked.
+
+        Args:
+            kept: the columns that the relation has, and where.
+        """
         blame = check.blame() if relation == BATCH or check.bit is None else any_bit([check.bit])
-        if blame is None or limit <= 0:
-            return []
-        wanted = [*keys, *check.rule.columns_used]
-        schema = check.context.schema
-        names = list(dict.fromkeys(schema[n].name for n in wanted if n in schema))
-        if not names:
+        wanted = {name.casefold() for name in (*keys, *check.rule.columns_used)}
+        found = [k for k in kept if k.name.casefold() in wanted]
+        if blame is None or limit <= 0 or not found:
             return []
         columns = [
             exp.alias_(
-                exp.cast(exp.column(name, quoted=True), "VARCHAR", dialect="duckdb"), name, quoted=True
+                exp.cast(exp.column(k.column, quoted=True), "VARCHAR", dialect="duckdb"), k.name, quoted=True
             )
-            for name in names
+            for k in found
         ]
         query = exp.select(*columns).from_(exp.table_(relation, quoted=True)).where(blame).limit(limit)
-        rows = self.query(query)
         return [
             {
-                name: "***" if name.casefold() in hidden and value is not None else value
-                for name, value in zip(names, row, strict=True)
+                k.name: "***" if k.name.casefold() in hidden and value is not None else value
+                for k, value in zip(found, row, strict=True)
             }
-            for row in rows
+            for row in self.query(query)
         ]
 
 

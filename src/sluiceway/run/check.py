@@ -21,6 +21,7 @@ from sluiceway.rules.fuse import Check, assign, number_checks
 from sluiceway.run.audit import Audit, with_bounds
 from sluiceway.run.bind import Relations
 from sluiceway.run.gate import decide, dimensions, score
+from sluiceway.run.quarantine_rows import kept_of
 from sluiceway.run.resolve import open_engine
 from sluiceway.run.result import CheckResult, NodeResult, RunResult
 from sluiceway.run.runner import Progress, run
@@ -186,7 +187,7 @@ def _judge(
     ordered = [results[check.id] for check in planned]
     hidden = frozenset(name.casefold() for name in classified)
     result.samples = {
-        r.check.id: audit.samples(r.check, BATCH, (), hidden, quality.samples)
+        r.check.id: audit.samples(r.check, BATCH, (), kept_of(schema), hidden, quality.samples)
         for r in ordered
         if r.failing and r.check.bit is not None
     }

@@ -22,9 +22,9 @@ from sluiceway.rules.base import BATCH, TARGET
 from sluiceway.rules.fuse import Check, any_bit, mask_expressions
 from sluiceway.run.audit import ALL, GOOD, Audit, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
-from sluiceway.run.quarantine_rows import quarantined_rows, union, unreadable_rows
+from sluiceway.run.quarantine_rows import Kept, kept_of, quarantined_rows, union, unreadable_rows
 from sluiceway.run.state import mark_of, since
-from sluiceway.schema import Column, Schema, TableName
+from sluiceway.schema import Schema, TableName
 from sluiceway.sql.safe import parse_expression
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Execution:
             self._bind_columns(node.source, stage.good, schema)
             return
         with self.timer(f"audit {node.source}") as timed:
-            judged = self.judge(stage, checks, schema, phase="source", source=node.source)
+            judged = self.judge(stage, checks, kept_of(schema), phase="source", source=node.source)
             timed.rows = judged.rows
         self._bind_columns(node.source, judged.good, schema)
         self.rejected += judged.rows - judged.good_rows
@@ -264,7 +264,7 @@ class Execution:
     # judging ----------------------------------------------------------------------------------------
 
     def judge(
-        self, stage: Stage, checks: Sequence[Check], schema: Schema, *, phase: str, source: str
+        self, stage: Stage, checks: Sequence[Check], kept: Sequence[Kept], *, phase: str, source: str
     ) -> Judged:
         """Counts by the masks, then what looks at rows beside one another, then the aggregates."""
         masks = mask_names(checks, stage.schema)
@@ -278,7 +278,7 @@ class Execution:
         judged.relation_of = {c.id: ALL if c.in_pass else BATCH for c in told}
         facts = {**self._quarantine_facts(), "phase": phase, "source": source}
         if stage.bad_rows:
-            judged.turned_away.append(quarantined_rows(told, schema, stage.bad, **facts))
+            judged.turned_away.append(quarantined_rows(told, kept, stage.bad, **facts))
         blamed = [
             c
             for c in told
@@ -287,7 +287,7 @@ class Execution:
             and c.rule.effective_on_fail == "quarantine"
             and results[c.id].failing
         ]
-        samples = self._samples(told, judged, source or "gate")
+        samples = self._samples(told, judged, source or "gate", kept)
         if blamed:
             again = split(
                 self.engine, self.relations, stage, masks, blamed, self.plan.binds, f"{stage.name}_split"
@@ -295,7 +295,7 @@ class Execution:
             # a name of its own, so that ids of the two quarantine SELECTs differ
             facts["run_id"] = self.run_id
             judged.turned_away.append(
-                quarantined_rows(told, schema, again.bad, **facts).replace(
+                quarantined_rows(told, kept, again.bad, **facts).replace(
                     literal(f"{self.run_id}:{phase}:{source}:"),
                     literal(f"{self.run_id}:{phase}:{source}:s"),
                     1,
@@ -322,7 +322,7 @@ class Execution:
         judged.results.update(self.audit.aggregates(checks, judged.good_rows, GOOD))
 
     def _samples(
-        self, checks: Sequence[Check], judged: Judged, phase: str
+        self, checks: Sequence[Check], judged: Judged, phase: str, kept: Sequence[Kept]
     ) -> dict[str, list[dict[str, Any]]]:
         found = {}
         limit = self.plan.pipeline.quality.samples
@@ -331,7 +331,7 @@ class Execution:
         for check in checks:
             result = judged.results.get(check.id)
             if result is not None and result.failing and check.bit is not None:
-                rows = self.audit.samples(check, judged.relation_of[check.id], keys, hidden, limit)
+                rows = self.audit.samples(check, judged.relation_of[check.id], keys, kept, hidden, limit)
                 if rows:
                     found[check.id] = rows
         return found
@@ -359,7 +359,7 @@ class Execution:
     def audit_gate(self, node: AuditGate, stage: Stage) -> Judged:
         with self.timer(node.name) as timed:
             self.bind_target()
-            judged = self.judge(stage, node.checks, self.plan.output, phase="gate", source="")
+            judged = self.judge(stage, node.checks, self._kept(), phase="gate", source="")
             timed.rows = judged.rows
         return judged
 
@@ -390,21 +390,19 @@ class Execution:
             condition = any_bit([check.bit]) if check.bit is not None else None
             if condition is None or not judged.results[check_id].failing:
                 continue
-            keys = ", ".join(ident(k) for k in self.plan.pipeline.destination.key)
-            kept = Schema(
-                (
-                    *(self.plan.output[k] for k in self.plan.pipeline.destination.key),
-                    Column(column, "VARCHAR"),
-                )
-            )
-            rows = (
-                f"(SELECT {keys + ', ' if keys else ''}{ident(BEFORE + column)} AS {ident(column)}, "
-                f"{', '.join(ident(m) for m in mask_names(checks, judged.stage.schema))} "
-                f"FROM {judged.good} AS _g WHERE {condition.sql('duckdb')})"
-            )
+            key = self.plan.pipeline.destination.key
+            kept = [k for k in self._kept() if k.name == column or k.name in key]
+            rows = f"(SELECT * FROM {judged.good} AS _g WHERE {condition.sql('duckdb')})"
             facts = {**self._quarantine_facts(), "phase": "gate", "source": f"discarded {column}"}
             out.append(quarantined_rows([check], kept, rows, **facts))
         return out
+
+    def _kept(self) -> tuple[Kept, ...]:
+        """The columns of a quarantined row of the gate: as published, but as they were before where the
+        destination could not hold them."""
+        plan = self.plan
+        published = [k for k in kept_of(plan.output) if k.name not in plan.before]
+        return (*published, *(Kept(name, type_, BEFORE + name) for name, type_ in plan.before.items()))
 
     def _quarantine_facts(self) -> dict[str, str]:
         pipeline = self.plan.pipeline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sluiceway.duck import ident, literal
@@ -13,7 +14,21 @@ if TYPE_CHECKING:
 
     from sluiceway.schema import Schema
 
-__all__ = ["quarantined_rows", "unreadable_rows", "union"]
+__all__ = ["Kept", "kept_of", "quarantined_rows", "union", "unreadable_rows"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A column of a row in quarantine: its name and type, and where the staging has it."""
+
+    name: str
+    type: str
+    column: str
+
+
+def kept_of(schema: Schema) -> tuple[Kept, ...]:
+    """Every column, under its own name."""
+    return tuple(Kept(c.name, c.type, c.name) for c in schema)
 
 
 def _reasons(checks: Sequence[Check]) -> str:
@@ -26,10 +41,10 @@ def _reasons(checks: Sequence[Check]) -> str:
     return f"CAST(to_json(list_filter([{', '.join(cases)}], lambda x: x IS NOT NULL)) AS VARCHAR)"
 
 
-def _row(schema: Schema) -> str:
+def _row(kept: Sequence[Kept]) -> str:
     """A JSON object with every value as text: text casts back to its type exactly, JSON's numbers
     would not."""
-    pairs = ", ".join(f"{literal(c.name)}, CAST({ident(c.name)} AS VARCHAR)" for c in schema)
+    pairs = ", ".join(f"{literal(k.name)}, CAST({ident(k.column)} AS VARCHAR)" for k in kept)
     return f"CAST(json_object({pairs}) AS VARCHAR)"
 
 
@@ -57,7 +72,7 @@ def _select(
 
 def quarantined_rows(
     checks: Sequence[Check],
-    schema: Schema,
+    kept: Sequence[Kept],
     relation: str,
     *,
     run_id: str,
@@ -70,13 +85,13 @@ def quarantined_rows(
     """A SELECT in the layout of ``_sluiceway.quarantine`` over staged rows with their masks (DuckDB).
 
     Args:
-        schema: the columns to keep, without the masks.
+        kept: the columns to keep, without the masks.
     """
-    types = json.dumps({c.name: c.type for c in schema}, ensure_ascii=False)
+    types = json.dumps({k.name: k.type for k in kept}, ensure_ascii=False)
     return _select(
         run_id=run_id, pipeline=pipeline, dataset=dataset, phase=phase, source=source,
         started_at=started_at, number="row_number() OVER ()", reasons=_reasons(checks),
-        row=_row(schema), types=types, relation=relation,
+        row=_row(kept), types=types, relation=relation,
     )  # fmt: skip
 
 
