@@ -79,7 +79,10 @@ def _root_prefix() -> list[str] | None:
     """What makes a command run as root; None where nothing does."""
     if os.geteuid() == 0:
         return []
-    if shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0:
+    if (
+        shutil.which("sudo")
+        and subprocess.run(["sudo", "-n", "true"], check=False, capture_output=True).returncode == 0
+    ):
         return ["sudo", "-n"]
     return None
 
@@ -117,12 +120,14 @@ def _apt(prefix: list[str], packages: list[str]) -> None:
     quiet = ["env", "DEBIAN_FRONTEND=noninteractive"]
     with _no_autostart(prefix):
         command = [*prefix, *quiet, "apt-get", *options, "install", *packages]
-        first = subprocess.run(command, capture_output=True, text=True)
+        first = subprocess.run(command, check=False, capture_output=True, text=True)
         if first.returncode == 0:
             return
         # the lists may be absent (a fresh container) or too old
-        subprocess.run([*prefix, *quiet, "apt-get", *options[:2], "-qq", "update"], capture_output=True)
-        second = subprocess.run(command, capture_output=True, text=True)
+        subprocess.run(
+            [*prefix, *quiet, "apt-get", *options[:2], "-qq", "update"], check=False, capture_output=True
+        )
+        second = subprocess.run(command, check=False, capture_output=True, text=True)
     if second.returncode != 0:
         tail = " ".join(second.stderr.split())[-300:]
         raise ServerUnavailableError(f"apt-get install {' '.join(packages)} failed: {tail}")
@@ -379,7 +384,7 @@ class _Process:
 
     def _run(self, command: list[str]) -> None:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", cwd=self.folder,
+            command, check=False, capture_output=True, text=True, errors="replace", cwd=self.folder,
             stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent, **self._as(),
         )  # fmt: skip
         if done.returncode != 0:

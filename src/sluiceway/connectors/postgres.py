@@ -1,0 +1,308 @@
+"""PostgreSQL: tables and queries as sources, schemas as a warehouse.
+
+Reading goes through DuckDB's scanner, attached to the engine: projections and simple filters reach the
+server, and a table is read by several connections over one snapshot. What the scanner would read
+wrongly is cast by the server, or refused (see ``pgtypes``). Publishing is one transaction of
+PostgreSQL's own (see ``pgsink``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, model_validator
+
+from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
+from sluiceway.connectors.pgclient import PgServer, PostgresKeys, pg_errors
+from sluiceway.connectors.pgsink import PostgresSink
+from sluiceway.connectors.pgtypes import PgColumn, describe_sql, free_numeric, pg_column
+from sluiceway.duck import ident, literal, open_duckdb, relation
+from sluiceway.errors import SourceError, SpecError, Where
+from sluiceway.schema import Column, Schema, family
+
+if TYPE_CHECKING:
+    import duckdb
+    import psycopg
+    import pyarrow as pa
+
+    from sluiceway.engines.base import Engine
+
+__all__ = ["CONNECTOR", "PostgresConfig", "PostgresSinkConfig", "PostgresSource"]
+
+_BATCH = 100_000
+_QUOTED = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
+
+
+class PostgresConfig(PostgresKeys, SourceConfig):
+    """A PostgreSQL source: ``table`` or ``query``."""
+
+    table: str | None = Field(None, description='SCHEMA.TABLE; quote parts that hold a dot: "a.b"."c"')
+    numeric: str | None = Field(
+        None,
+        description="what numeric without precision is read as: DECIMAL(p,s), VARCHAR or DOUBLE; if absent "
+        "such a column is refused",
+    )
+
+    @model_validator(mode="after")
+    def _one_of(self) -> PostgresConfig:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("give either table or query")
+        if self.numeric is not None and family(self.numeric) not in ("decimal", "text", "float"):
+            raise ValueError(f"numeric can't be {self.numeric}; expected DECIMAL(p,s), VARCHAR or DOUBLE")
+        return self
+
+
+class PostgresSinkConfig(PostgresKeys, SinkConfig):
+    """A database of PostgreSQL as a warehouse: a namespace is a schema."""
+
+
+def parse_table(text: str, where: Where | None = None) -> tuple[str, str]:
+    """Schema and table.
+
+    >>> parse_table("orders"), parse_table('"my.schema"."a ""b"')
+    (('public', 'orders'), ('my.schema', 'a "b'))
+    """
+    parts = [(m[1].replace('""', '"') if m[1] else m[2].strip()) for m in _QUOTED.finditer(text)]
+    if not 1 <= len(parts) <= 2 or not all(parts):
+        raise SpecError(f"'{text}' is not a table", where=where, hint="write it as SCHEMA.TABLE")
+    return (parts[0], parts[1]) if len(parts) == 2 else ("public", parts[0])
+
+
+class PostgresSource:
+    config: PostgresConfig
+
+    def __init__(self, config: PostgresConfig, context: ConnectorContext) -> None:
+        self.config = config
+        self.context = context
+        self.server = PgServer.of(config, context.where)
+        self.table = None if config.table is None else parse_table(config.table, context.where)
+        self._columns: tuple[PgColumn, ...] | None = None
+        self._own: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def _what(self) -> str:
+        return self.config.table or f"the query of {self.context.name or 'the source'}"
+
+    @contextmanager
+    def _session(self) -> Iterator[psycopg.Connection[Any]]:
+        with (
+            pg_errors(self.server, SourceError, what=self._what),
+            self.server.connect(f"sluiceway: source {self.context.name}") as con,
+        ):
+            con.execute("SET default_transaction_read_only = on")
+            yield con
+
+    # the shape --------------------------------------------------------------------------------------
+
+    def schema(self) -> Schema:
+        return Schema(
+            tuple(Column(c.name, self._declared(c) or c.type, c.nullable) for c in self._read_columns())
+        )
+
+    def _declared(self, column: PgColumn) -> str | None:
+        declared = self.config.columns
+        if not isinstance(declared, dict):
+            return None
+        return next((t for name, t in declared.items() if name.casefold() == column.name.casefold()), None)
+
+    def _read_columns(self) -> tuple[PgColumn, ...]:
+        """The columns that are read, in the order asked for; those that can't be read are refused."""
+        if self._columns is None:
+            with self._session() as con:
+                there = {c.name.casefold(): c for c in self._describe(con)}
+            wanted = self.config.columns
+            names = [c.name for c in there.values()] if wanted is None else list(wanted)
+            Schema(tuple(Column(c.name, c.type) for c in there.values())).require(
+                names, self.context.where, self._what
+            )
+            picked = [there[name.casefold()] for name in names]
+            self._columns = tuple(self._settled(column) for column in picked)
+        return self._columns
+
+    def _settled(self, column: PgColumn) -> PgColumn:
+        """With a declared type for what has no type of its own; SourceError where that is missing."""
+        declared = self._declared(column)
+        if column.refused and declared and not column.spelled.endswith("[]"):
+            made = free_numeric(ident(column.name), column.spelled, declared)
+            return PgColumn(column.name, column.spelled, nullable=column.nullable, **made)
+        if column.refused:
+            raise SourceError(
+                f"{self._what}: column '{column.name}' {column.refused}",
+                where=self.context.where,
+                hint="say what it is: numeric: DECIMAL(18,2) on the source, or a type in columns: {…}",
+                details={"final": True},
+            )
+        return column
+
+    def _describe(self, con: psycopg.Connection[Any]) -> list[PgColumn]:
+        numeric = self.config.numeric
+        if self.table is not None:
+            name = relation(*self.table)
+            con.execute(f"SELECT 1 FROM {name} LIMIT 0")  # is it there, and may we
+            rows = con.execute(describe_sql(literal(name))).fetchall()
+            return [pg_column(row, numeric) for row in rows]
+        cursor = con.execute(f"SELECT * FROM ({self._query()}) AS _query LIMIT 0")
+        found = [(d.name, d.type_code, d._fmod) for d in cursor.description or ()]  # noqa: SLF001 no public name
+        kinds = (
+            "SELECT format_type(t.oid, %s), t.typtype, e.typtype FROM pg_type t "
+            "LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' WHERE t.oid = %s"
+        )
+        made = []
+        for name, oid, width in found:
+            spelled, kind, element = con.execute(kinds, (width, oid)).fetchall()[0]
+            made.append(pg_column((name, spelled, kind, element, False, False), numeric))
+        return made
+
+    def _query(self) -> str:
+        return (self.config.query or "").strip().rstrip(";")
+
+    # the rows ---------------------------------------------------------------------------------------
+
+    def native_scan(self, engine: Engine, read: Read) -> str | None:
+        if engine.name != "duckdb":
+            return None
+        return self._scan(engine.connection, read)
+
+    def _scan(self, con: duckdb.DuckDBPyConnection, read: Read) -> str:
+        columns = self._read_columns()
+        alias = f"_source_{self.context.name or 'postgres'}"
+        with pg_errors(self.server, SourceError, what=self._what):
+            self.server.attach(con, alias, self.table[0] if self.table else None)
+        if self.table is not None and not any(c.server for c in columns):
+            self._refuse_nan(columns, read)
+            inner, where = relation(alias, *self.table), self._since(read, "duckdb")
+            selected = ", ".join(self._cast(c) for c in columns)
+            sql = f"SELECT {selected} FROM {inner}" + (f" WHERE {where}" if where else "")
+        else:
+            remote = literal(self._remote(columns, read))
+            selected = ", ".join(self._cast(c) for c in columns)
+            sql = f"SELECT {selected} FROM postgres_query({literal(alias)}, {remote}) AS _remote"
+        # DuckDB moves both through to the scan, and the scanner hands simple conditions to the server
+        if read.filters:
+            sql = f"SELECT * FROM ({sql}) AS _unfiltered WHERE {' AND '.join(f'({f})' for f in read.filters)}"
+        if read.columns is not None:
+            sql = f"SELECT {', '.join(ident(name) for name in read.columns)} FROM ({sql}) AS _all"
+        return sql
+
+    def _cast(self, column: PgColumn) -> str:
+        """What DuckDB still has to do to a column that the scanner hands over."""
+        quoted = ident(column.name)
+        declared = self._declared(column)
+        if declared is not None and declared.upper() != column.type.upper():
+            value = f"CAST({quoted} AS {column.type})" if column.cast else quoted
+            return f"CAST({value} AS {declared}) AS {quoted}"
+        return f"CAST({quoted} AS {column.type}) AS {quoted}" if column.cast else quoted
+
+    def _remote(self, columns: tuple[PgColumn, ...], read: Read) -> str:
+        """The SELECT that PostgreSQL runs where it has to cast, or where the user gave a query."""
+        listed = []
+        for column in columns:
+            quoted = ident(column.name)
+            if column.nan and column.server is None:
+                # the scanner would read NaN as 0
+                value = (
+                    f"CASE WHEN {quoted} <> 'NaN' THEN {quoted} "
+                    f"ELSE ({quoted}::text || ' can''t be read as {column.type}')::numeric END"
+                )
+                listed.append(f"({value})::{column.spelled} AS {quoted}")
+            else:
+                listed.append(f"{column.server or quoted} AS {quoted}")
+        of = relation(*self.table) if self.table is not None else f"({self._query()})"
+        where = self._since(read, "postgres")
+        return f"SELECT {', '.join(listed)} FROM {of} AS _rows" + (f" WHERE {where}" if where else "")
+
+    def _since(self, read: Read, dialect: str) -> str | None:
+        """The cursor's condition. In a text of ours with the value quoted: neither door binds values."""
+        mark = read.since
+        if mark is None or mark.value is None:
+            return None
+        Schema(tuple(Column(c.name, c.type) for c in self._read_columns())).require(
+            [mark.column], self.context.where, self._what
+        )
+        found = next(c for c in self._read_columns() if c.name.casefold() == mark.column.casefold())
+        type_ = found.type if dialect == "duckdb" else found.spelled
+        name = ident(found.name)
+        condition = f"{name} {'>' if read.strict else '>='} CAST({literal(mark.value)} AS {type_})"
+        return f"({condition} OR {name} IS NULL)" if read.include_null_cursor else condition
+
+    def _refuse_nan(self, columns: tuple[PgColumn, ...], read: Read) -> None:
+        """The scanner reads NaN of a numeric column as 0 and says nothing: look for one first."""
+        names = [ident(c.name) for c in columns if c.nan]
+        if not names or self.table is None:
+            return
+        since = self._since(read, "postgres")
+        any_nan = " OR ".join(f"{name} = 'NaN'" for name in names)
+        sql = f"SELECT 1 FROM {relation(*self.table)} WHERE ({any_nan})"
+        with self._session() as con:
+            found = con.execute(sql + (f" AND {since}" if since else "") + " LIMIT 1").fetchall()
+        if found:
+            raise SourceError(
+                f"{self._what}: one of {', '.join(names)} holds NaN, which a DECIMAL can't",
+                where=self.context.where,
+                hint="read it by a query: SELECT …, nullif(COLUMN, 'NaN') AS COLUMN FROM …",
+                details={"final": True},
+            )
+
+    def read(self, read: Read) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        if self._own is None:
+            self._own = open_duckdb(threads=2)
+        con = self._own
+        with pg_errors(self.server, SourceError, what=self._what):
+            reader = con.execute(self._scan(con, read)).to_arrow_reader(self.config.batch_size or _BATCH)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with pg_errors(self.server, SourceError, what=self._what):
+                yield from reader
+
+        return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+    def rejected(self, engine: Engine, read: Read) -> str | None:
+        return None  # a database has no rows that can't be parsed
+
+    def fingerprint(self) -> str | None:
+        return None
+
+    def folders(self) -> tuple[Path, ...]:
+        return ()
+
+    def dataset(self) -> tuple[str, str]:
+        name = ".".join(self.table) if self.table else self.context.name or "query"
+        return f"postgres://{self.server.host}", f"{self.server.database}.{name}"
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+
+
+CONNECTOR = Connector(
+    name="postgres",
+    doc="PostgreSQL: tables and queries as sources, a database as a warehouse",
+    source_config=PostgresConfig,
+    source=PostgresSource,
+    sink_config=PostgresSinkConfig,
+    sink=PostgresSink,
+    extra="postgres",
+    examples=(
+        """\
+type: postgres
+url: ${SHOP_DB_URL}
+table: public.orders
+""",
+        """\
+type: postgres
+host: db
+database: shop
+user: reader
+password: ${SHOP_DB_PASSWORD}
+query: SELECT id, amount FROM orders WHERE amount > 0
+numeric: DECIMAL(18,2)
+""",
+    ),
+)
