@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlglot
 from sqlglot import TokenType, exp
-from sqlglot.errors import ParseError, SqlglotError, TokenError
+from sqlglot.errors import ErrorLevel, ParseError, SqlglotError, TokenError
 
 from sluiceway.errors import PlanError, Where
 from sluiceway.sql import support
@@ -165,14 +165,20 @@ def _mark(token: Any, before: Any, after: Any, where: Where) -> tuple[int, int, 
                 where=where,
                 hint=f"write {function}(COLUMN, '{after.text}')",
             )
-    call = after is not None and after.token_type == TokenType.L_PAREN
-    if call and kind in (TokenType.VAR, TokenType.IDENTIFIER):
-        name = token.text.lower()
-        if kind == TokenType.VAR and (name in support.TYPED or name in _NOT_CALLS):
-            return None
-        quote = 1 if kind == TokenType.IDENTIFIER else 0
-        return token.start + quote, token.start + quote, _KEPT
+    if after is not None and after.token_type == TokenType.L_PAREN and _keeps(token):
+        start = token.start + (kind == TokenType.IDENTIFIER)  # behind the quote
+        return start, start, _KEPT
     return None
+
+
+def _keeps(token: Any) -> bool:
+    """Whether a call by this name stays as it is written: see ``support.TYPED``."""
+    name = token.text.lower()
+    if token.token_type == TokenType.IDENTIFIER:
+        return True
+    if token.token_type == TokenType.VAR:
+        return name not in support.TYPED and name not in _NOT_CALLS
+    return name in support.KEYWORD_CALLS
 
 
 def _parse(kept: str, text: str, where: Where, dialect: str, into: Any) -> Any:
@@ -216,6 +222,8 @@ def _finish(tree: Any, where: Where, dialect: str) -> Any:
         node.pop_comments()
         if isinstance(node, exp.Anonymous | exp.Identifier) and isinstance(node.this, str):
             node.set("this", node.this.removeprefix(_KEPT))
+        if isinstance(node, exp.Lambda):
+            return _not_a_lambda(node)
         if isinstance(node, exp.RegexpLike):
             # sqlglot reads DuckDB's `~`, a match of the whole text, as a search within it
             return exp.Anonymous(this="regexp_full_match", expressions=[node.this, node.expression])
@@ -227,6 +235,14 @@ def _finish(tree: Any, where: Where, dialect: str) -> Any:
     except RecursionError:
         raise PlanError("the SQL is nested too deeply", where=where, hint="split it into steps") from None
     return tree
+
+
+def _not_a_lambda(node: Any) -> Any:
+    """``json_array_length(j -> 'k')``: sqlglot takes any arrow within a call for a lambda."""
+    if isinstance(node.this, exp.Literal) and len(node.expressions) == 1:
+        column = exp.column(node.expressions[0].copy())
+        return exp.Anonymous(this="json_extract", expressions=[column, node.this])
+    return node
 
 
 # --- what is allowed --------------------------------------------------------------------------------
@@ -377,7 +393,7 @@ def _kind(node: Any) -> str:
 
 def _fragment(node: Any) -> str:
     try:
-        text = str(node.sql("duckdb"))
+        text = str(node.sql("duckdb", unsupported_level=ErrorLevel.IGNORE))
     except (SqlglotError, ValueError, AttributeError):  # a half-built node has no text
         return type(node).__name__
     return text if len(text) <= 80 else text[:77] + "…"

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["AGGREGATES", "CLOCK", "TARGETS", "TYPED", "UNREPEATABLE", "WINDOW_ONLY", "Target"]
+__all__ = [
+    "AGGREGATES",
+    "CLOCK",
+    "KEYWORD_CALLS",
+    "TARGETS",
+    "TYPED",
+    "UNREPEATABLE",
+    "WINDOW_ONLY",
+    "Target",
+]
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,9 @@ TYPED = _words(
 Every other call is kept as it was written, because sqlglot's own reading of DuckDB loses arguments
 (``list_append(a, b, c)``) and changes meanings.
 """
+
+KEYWORD_CALLS = _words("any_value first format hash last left list log range right second xor year")
+"""Functions whose names are keywords to sqlglot; kept as written all the same."""
 
 _SCALARS = _words(
     """abs acos acosh add age aggregate apply array_aggr array_aggregate array_append array_apply
@@ -112,7 +124,7 @@ _SCALARS = _words(
 )
 
 _NODES = _words(
-    """Add Alias Aliases All And Anonymous Any Array AtTimeZone Avg Between BitwiseAnd BitwiseLeftShift
+    """Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Avg Between BitwiseAnd BitwiseLeftShift
     BitwiseNot BitwiseOr BitwiseRightShift Boolean Bracket ByteString CTE Case Cast Coalesce Collate
     Column ColumnDef Columns Comprehension Count Cube CumeDist DPipe DataType DataTypeParam DenseRank
     Distinct Div Dot EQ Escape Except Exists Explode Extract Filter Format FirstValue From GT GTE
@@ -120,8 +132,8 @@ _NODES = _words(
     Intersect Interval IntervalSpan Is JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot
     JSONPathSubscript Join LT LTE Lag Lambda LastValue Lateral Lead Left Like Limit Literal Map Max Min
     Mod Mul NEQ Neg Not NthValue Ntile Null NullSafeEQ NullSafeNEQ Nullif Offset Or Order Ordered Overlay
-    Paren PercentRank PercentileCont PercentileDisc Placeholder Pow PropertyEQ Qualify Rank Replace
-    RespectNulls Right Rollup RowNumber Select SimilarTo Slice Star StrPosition Struct Sub Subquery
+    Paren PercentRank PercentileCont PercentileDisc Placeholder Pow PropertyEQ Qualify Rank RawString
+    Replace RespectNulls Right Rollup RowNumber Select SimilarTo Slice Star StartsWith StrPosition Struct Sub Subquery
     Substring Sum Table TableAlias ToMap Transform Trim Try TryCast Tuple Union Unnest Values Var Where
     Window WindowSpec With WithinGroup"""
 )
