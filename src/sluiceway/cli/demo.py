@@ -177,7 +177,7 @@ class _Demo:
 
         self.console.say(f"\n$ sluiceway lineage {column} --up", "bold cyan")
         document = trace(self.options, self.project, column, "up")
-        print_lineage(self.console, document)
+        print_lineage(self.console, document, self.project.folder)
         return document
 
     def _table(self, rows: Sequence[dict[str, Any]]) -> None:

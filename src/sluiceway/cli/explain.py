@@ -9,6 +9,8 @@ import click
 from sluiceway.cli.options import Options, common, variables_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sluiceway.cli.console import Console
 
 __all__ = ["command", "print_plan"]
@@ -25,14 +27,19 @@ def command(options: Options, pipeline: str, engine_plan: bool, values: tuple[st
 
     resolved = options.pipeline(pipeline, variables=variables_of(values))
     document = explain(resolved, engine_plan=engine_plan)
-    print_plan(options.console, document, sql=True)
+    print_plan(options.console, document, resolved.project.folder, sql=True)
     if "engine_plan" in document:
         options.console.say(f"\n{document['engine_plan']}")
     options.console.document(document)
 
 
-def print_plan(console: Console, document: dict[str, Any], *, sql: bool) -> None:
-    """The nodes in order, each with what it does; with ``sql`` its SQL under it."""
+def print_plan(console: Console, document: dict[str, Any], folder: Path, *, sql: bool) -> None:
+    """The nodes in order, each with what it does; with ``sql`` its SQL under it.
+
+    Files under ``folder``, the project's, are named as the project names them.
+    """
+    from sluiceway.cli.lineage import short_name
+
     there = "" if document.get("exists") else " (new)"
     console.say(
         f"{document['pipeline']} in {document['environment']}, on {document['engine']}: "
@@ -41,7 +48,7 @@ def print_plan(console: Console, document: dict[str, Any], *, sql: bool) -> None
     )
     for source in document.get("sources", ()):
         columns = ", ".join(column["name"] for column in source["columns"])
-        console.say(f"  source {source['name']}: {' '.join(source['dataset'])}")
+        console.say(f"  source {source['name']}: {short_name(source['dataset'][1], folder)}")
         console.say(f"    {columns}")
     for node in document["nodes"]:
         console.say(f"  {node['node']}{_about(node)}")

@@ -9,10 +9,12 @@ import click
 from sluiceway.cli.options import Options, common
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sluiceway.cli.console import Console
     from sluiceway.spec.model import Project
 
-__all__ = ["command", "print_lineage", "trace"]
+__all__ = ["command", "print_lineage", "short_name", "trace"]
 
 Direction = Literal["up", "down"]
 
@@ -32,7 +34,7 @@ def command(options: Options, dataset: str, up: bool, down: bool) -> None:
         wanted.append("down")
     graphs = [trace(options, project, dataset, direction) for direction in wanted]
     for graph in graphs:
-        print_lineage(options.console, graph)
+        print_lineage(options.console, graph, project.folder)
     options.console.document(graphs[0] if len(graphs) == 1 else _both(*graphs))
 
 
@@ -53,9 +55,12 @@ def _both(up: dict[str, Any], down: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def print_lineage(console: Console, graph: dict[str, Any]) -> None:
-    """A tree: under each dataset or column what it comes from (←) or goes to (→)."""
-    names = {node["dataset"]: node["name"] for node in graph["nodes"]}
+def print_lineage(console: Console, graph: dict[str, Any], folder: Path) -> None:
+    """A tree: under each dataset or column what it comes from (←) or goes to (→).
+
+    Files under ``folder``, the project's, are named as the project names them.
+    """
+    names = {node["dataset"]: short_name(node["name"], folder) for node in graph["nodes"]}
     near, far = ("to", "from") if graph["direction"] == "up" else ("from", "to")
     arrow = "←" if graph["direction"] == "up" else "→"
     root = (graph["dataset"], graph["column"])
@@ -64,6 +69,16 @@ def print_lineage(console: Console, graph: dict[str, Any]) -> None:
     console.say(f"{_label(root, names)} {said}{':' if lines else ' nothing that ran here'}", "bold")
     for line in lines:
         console.say(line)
+
+
+def short_name(name: str, folder: Path) -> str:
+    """A file's path relative to the project, where it lies in it; other names as they are.
+
+    >>> from pathlib import Path
+    >>> short_name("/home/me/shop/data/a.csv", Path("/home/me/shop")), short_name("mart.a", Path("/x"))
+    ('data/a.csv', 'mart.a')
+    """
+    return name.removeprefix(f"{folder.absolute()}/")
 
 
 Place = tuple[str, "str | None"]
@@ -76,13 +91,13 @@ def _links(graph: dict[str, Any], near: str, far: str) -> dict[Place, list[tuple
         for edge in graph["edges"]:
             links.setdefault((edge[near], None), []).append(((edge[far], None), f"by {edge['pipeline']}"))
         return links
-    for edge in sorted(graph["column_edges"], key=lambda e: e["type"]):
+    hows: dict[tuple[Place, Place], list[str]] = {}
+    for edge in sorted(graph["column_edges"], key=lambda e: (e["type"], e["subtype"])):
         how = " ".join(str(edge[key]).lower() for key in ("type", "subtype") if edge[key])
-        masked = ", masked" if edge["masking"] else ""
-        place = (edge[far], edge[f"{far}_column"])
-        links.setdefault((edge[near], edge[f"{near}_column"]), []).append(
-            (place, f"{how}{masked}, by {edge['pipeline']}")
-        )
+        pair = ((edge[near], edge[f"{near}_column"]), (edge[far], edge[f"{far}_column"]))
+        hows.setdefault(pair, []).append(f"{how}{', masked' if edge['masking'] else ''}")
+    for (place, other), said in hows.items():
+        links.setdefault(place, []).append((other, "; ".join(said)))
     return links
 
 

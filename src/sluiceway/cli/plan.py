@@ -18,6 +18,7 @@ def command(options: Options, pipeline: str, values: tuple[str, ...]) -> None:
     """Show what a run would do: steps, checks, destination. Reads no rows."""
     from sluiceway.run.explain import explain
 
-    document = explain(options.pipeline(pipeline, variables=variables_of(values)))
-    print_plan(options.console, document, sql=False)
+    resolved = options.pipeline(pipeline, variables=variables_of(values))
+    document = explain(resolved)
+    print_plan(options.console, document, resolved.project.folder, sql=False)
     options.console.document(document)

@@ -65,7 +65,11 @@ def show(
     rows = quarantine.show(
         options.project(), options.environment, ids=ids, pipeline=pipeline, run_id=run_id, limit=limit
     )
-    _print(options, rows)
+    for row in rows:
+        since = str(row["quarantined_at"])[:19]
+        reasons = _text(row["reasons"])
+        options.console.say(f"{row['quarantine_id']}  {row['status']} since {since}  {reasons}", "bold")
+        options.console.say(f"  {_text(row['row'])}")
     if not rows:
         options.console.say("no such row is in quarantine")
     options.console.document({"rows": rows})

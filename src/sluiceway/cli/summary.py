@@ -97,7 +97,7 @@ def _mark(check: CheckResult, result: RunResult) -> str:
         return "BLOCKS" if result.status == "blocked" else "blocks"
     on_fail = check.check.rule.effective_on_fail
     if on_fail == "warn":
-        return "warning"
+        return "noted" if check.check.rule.severity == "info" else "warning"
     if on_fail in ("quarantine", "fix"):
         return {"quarantine": "quarantined", "fix": "fixed"}[on_fail]
     return f"tolerated (up to {check.check.rule.tolerance})"
@@ -109,16 +109,20 @@ def _why(console: Console, result: RunResult) -> None:
     where = f"{error.where}: " if error.where and str(error.where) else ""
     console.say(f"  why: {where}{error.message}", "red")
     for check in result.checks:
-        if check.exceeded and check.message:
-            console.say(f"    {check.check.id}: {check.message}")
-            _samples(console, result.samples.get(check.check.id, []))
-    for line in (error.hint or "").splitlines():
-        console.say(f"    {line}")
+        if check.exceeded:
+            if check.message and check.message not in error.message:
+                console.say(f"    {check.check.id}: {check.message}")
+            _samples(console, check.check.id, result.samples.get(check.check.id, []))
+    hint = error.hint or ""
+    if result.run_id not in hint:  # the command that shows this run stands at the end anyway
+        for line in hint.splitlines():
+            console.say(f"    {line}")
 
 
-def _samples(console: Console, samples: list[dict[str, Any]]) -> None:
+def _samples(console: Console, check: str, samples: list[dict[str, Any]]) -> None:
     if samples:
         columns = tuple(samples[0])
+        console.say(f"    rows that fail {check}, for example:")
         console.table(columns, [tuple(row.get(c) for c in columns) for row in samples[:3]])
 
 
