@@ -65,8 +65,9 @@ def extension_path(name: str) -> Path:
 
 def load_extension(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """LOAD from the wheel; DuckDB checks the signature. Loading twice costs nothing."""
+    # a literal: to bind a parameter duckdb imports pandas where that is installed, half a second
     row = con.execute(
-        "SELECT loaded FROM duckdb_extensions() WHERE extension_name = ?", [name]
+        f"SELECT loaded FROM duckdb_extensions() WHERE extension_name = {literal(name)}"
     ).fetchall()
     if row and row[0][0]:
         return
@@ -98,9 +99,9 @@ def open_duckdb(
     load_extension(con, "icu")
     con.execute("SET TimeZone = 'UTC'")
     if threads is not None:
-        con.execute("SET threads = ?", [threads])
+        con.execute(f"SET threads = {int(threads)}")
     if memory_limit is not None:
-        con.execute("SET memory_limit = ?", [memory_limit])
+        con.execute(f"SET memory_limit = {literal(memory_limit)}")
     if spill is not None:
-        con.execute("SET temp_directory = ?", [str(spill)])
+        con.execute(f"SET temp_directory = {literal(str(spill))}")
     return con
