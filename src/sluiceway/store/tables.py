@@ -21,6 +21,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     TypeDecorator,
@@ -87,7 +88,8 @@ metadata = MetaData(
 version = Table(
     "sluiceway_version",
     MetaData(),  # Alembic's own table: it makes it, and leaves it out of comparisons
-    Column("version_num", String(32), primary_key=True),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="sluiceway_version_pkc"),
 )
 
 

@@ -43,7 +43,8 @@ def ran(
 
     lineage = {
         column: [
-            {"dataset": f"{namespace}.{i}", "column": c, "type": "DIRECT", "subtype": "IDENTITY"} for i, c in froms
+            {"dataset": f"{namespace}.{i}", "column": c, "type": "DIRECT", "subtype": "IDENTITY"}
+            for i, c in froms
         ]
         for column, froms in edges.items()
     }
@@ -151,9 +152,7 @@ def test_names_that_users_write(store: Store) -> None:
     target = {"namespace": "postgres://db:5432", "name": "shop.mart.orders", "source": "mart.orders"}
     from sluiceway.events import RunStarted
 
-    store.record_event(
-        RunStarted("r", "orders", AT, environment="dev", inputs=(source,), output=target)
-    )
+    store.record_event(RunStarted("r", "orders", AT, environment="dev", inputs=(source,), output=target))
     edge = {"dataset": "orders", "column": "id", "type": "DIRECT", "subtype": "IDENTITY"}
     store.record_event(
         RunFinished(

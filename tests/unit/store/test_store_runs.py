@@ -114,9 +114,7 @@ def test_a_whole_run_comes_back(store: Store) -> None:
     running = store.run(run_id)
     assert (running["status"], running["nodes"][0]["status"]) == ("running", "running")
     store.record_event(
-        NodeFinished(
-            run_id, "orders", AT + timedelta(seconds=1), node="extract orders", seconds=1.0, rows=10
-        )
+        NodeFinished(run_id, "orders", AT + timedelta(seconds=1), node="extract orders", seconds=1.0, rows=10)
     )
     store.record_samples(run_id, "range:amount", [{"id": 7, "amount": Decimal("1.10")}])
     checks = (check("not_null:id"), check("range:amount", 2, "quarantine", observed=2.5, proven=True))
@@ -138,7 +136,9 @@ def test_a_whole_run_comes_back(store: Store) -> None:
     )
     assert run["config"] == {"pipeline": "orders", "key": "${KEY}"}
     assert run["engine"] == {"name": "duckdb", "version": "1.5.5"}
-    assert [(n["name"], n["status"], n["rows"]) for n in run["nodes"]] == [("extract orders", "succeeded", 10)]
+    assert [(n["name"], n["status"], n["rows"]) for n in run["nodes"]] == [
+        ("extract orders", "succeeded", 10)
+    ]
     assert [c["id"] for c in run["checks"]] == ["not_null:id", "range:amount"]
     assert run["checks"][1]["samples"] == [{"id": 7, "amount": "1.10"}]
     assert (run["checks"][1]["observed"], run["checks"][1]["proven"]) == (2.5, True)
@@ -285,7 +285,14 @@ def test_no_secret_reaches_the_file(url: str, store: Store) -> None:
 
 
 def test_what_databases_and_json_refuse_is_kept_as_text(store: Store) -> None:
-    row = {"nul": "a\x00b", "surrogate": "\ud800", "nan": float("nan"), "bytes": b"\x01", "day": AT.date(), 1: AT}
+    row = {
+        "nul": "a\x00b",
+        "surrogate": "\ud800",
+        "nan": float("nan"),
+        "bytes": b"\x01",
+        "day": AT.date(),
+        1: AT,
+    }
     store.record_event(start("r"))
     store.record_samples("r", "c", [row])
     store.record_event(
@@ -354,7 +361,9 @@ def test_history_of_a_check(store: Store) -> None:
         store.record_event(finish(f"r{day}", checks=(check("a:id", day), check("b:id"))))
     history = store.checks_history("orders", "a:id")
     assert [(h["run_id"], h["failing"]) for h in history] == [("r2", 2), ("r1", 1), ("r0", 0)]
-    assert [h["run_id"] for h in store.checks_history(since=AT + timedelta(days=2), check_id="b:id")] == ["r2"]
+    assert [h["run_id"] for h in store.checks_history(since=AT + timedelta(days=2), check_id="b:id")] == [
+        "r2"
+    ]
     assert len(store.checks_history(dataset="mart.orders", limit=4)) == 4
     assert store.checks_history("other") == []
 
