@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import sqlglot
 from sqlglot import exp
 
 from sluiceway.duck import ident, open_duckdb
@@ -17,9 +18,11 @@ from sluiceway.sql.primitives import lower
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["arrow_schema", "canonical", "describe", "schema_of_arrow"]
+__all__ = ["arrow_schema", "canonical", "describe", "parse_type", "schema_of_arrow"]
 
 _local = threading.local()
+_TYPE_TEXT = re.compile(r"""[\w\s(),\[\]"'.-]+""")
+_TYPE_NODES = (exp.DataType, exp.DataTypeParam, exp.ColumnDef, exp.Identifier, exp.Literal)
 
 
 def _connection() -> duckdb.DuckDBPyConnection:
@@ -56,13 +59,14 @@ def describe(
     """
     import duckdb
 
-    sql = query if isinstance(query, str) else lower(query, "duckdb").sql("duckdb")
     values = dict(parameters or {})
-    if not isinstance(query, str):
+    empty = [_empty(name, schema) for name, schema in inputs.items()]
+    if isinstance(query, str):
+        text = f"WITH {', '.join(empty)} SELECT * FROM ({query}) AS _described" if empty else query
+    else:
         named = {p.name: p.meta.get("sample") for p in query.find_all(exp.Placeholder)}
         values = {name: values.get(name, sample) for name, sample in named.items()}
-    ctes = ", ".join(_empty(name, schema) for name, schema in inputs.items())
-    text = f"WITH {ctes} SELECT * FROM ({sql}) AS _described" if ctes else sql
+        text = _beside(lower(query, "duckdb"), empty)
     try:
         rows = _connection().execute(f"DESCRIBE {text}", values or None).fetchall()
     except duckdb.Error as error:
@@ -70,6 +74,44 @@ def describe(
     schema = Schema(tuple(Column(row[0], row[1]) for row in rows))
     _unique(schema, where)
     return schema
+
+
+def _beside(query: exp.Expr, empty: list[str]) -> str:
+    """The query with the empty relations before its own CTEs. Not around it: DuckDB would give two
+    columns of one name other names, and nobody would know."""
+    with_ = query.args.get("with_")
+    if with_ is not None:
+        with_.pop()
+        empty = [*empty, *(cte.sql("duckdb") for cte in with_.expressions)]
+    head = "WITH RECURSIVE " if with_ is not None and with_.recursive else "WITH "
+    return (head + ", ".join(empty) + " " if empty else "") + query.sql("duckdb")
+
+
+def parse_type(type_: str, where: Where | None = None) -> exp.DataType:
+    """A type in DuckDB's spelling, as a tree that holds nothing else.
+
+    >>> parse_type("decimal(10,2)").sql("duckdb")
+    'DECIMAL(10, 2)'
+
+    Raises:
+        PlanError: it is not a type.
+    """
+    from sqlglot.errors import SqlglotError
+
+    # within a CAST nothing may be left over: DataType.build drops what it does not understand
+    try:
+        cast: Any = sqlglot.parse_one(f"CAST(NULL AS {type_})", read="duckdb", into=exp.Condition)
+    except (SqlglotError, ValueError):
+        cast = None
+    whole = isinstance(cast, exp.Cast) and isinstance(cast.this, exp.Null) and _TYPE_TEXT.fullmatch(type_)
+    built = cast.to if whole else None
+    if not isinstance(built, exp.DataType) or not all(isinstance(n, _TYPE_NODES) for n in built.walk()):
+        raise PlanError(
+            f"'{type_}' is not a type",
+            where=where,
+            hint="such as INTEGER, DECIMAL(18,2), VARCHAR, DATE, TIMESTAMP, VARCHAR[]",
+        )
+    return built
 
 
 def canonical(type_: str, where: Where | None = None) -> str:
@@ -81,12 +123,7 @@ def canonical(type_: str, where: Where | None = None) -> str:
     Raises:
         PlanError: there is no such type.
     """
-    from sqlglot.errors import SqlglotError
-
-    try:
-        built = exp.DataType.build(type_, dialect="duckdb")
-    except (SqlglotError, ValueError):
-        raise PlanError(f"'{type_}' is not a type", where=where, hint="such as BIGINT or VARCHAR") from None
+    built = parse_type(type_, where)
     return describe(exp.select(exp.alias_(exp.Cast(this=exp.null(), to=built), "x")), {}, where)["x"].type
 
 

@@ -9,8 +9,9 @@ from pydantic import Field, field_validator
 from sqlglot import exp
 
 from sluiceway.sql.primitives import call
+from sluiceway.sql.typing import parse_type
 from sluiceway.transforms.base import Step, StepContext
-from sluiceway.transforms.common import col, current, data_type, mapping_fields
+from sluiceway.transforms.common import col, current, mapping_fields
 
 __all__ = ["Cast"]
 
@@ -41,7 +42,7 @@ class Cast(Step):
 
     def compile(self, ctx: StepContext) -> exp.Query:
         ctx.schema.require(self.columns, ctx.where)
-        types = {name.casefold(): data_type(text, ctx.where) for name, text in self.columns.items()}
+        types = {name.casefold(): parse_type(text, ctx.where) for name, text in self.columns.items()}
         chosen = []
         for name in ctx.schema.names:
             type_ = types.get(name.casefold())

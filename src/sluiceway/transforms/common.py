@@ -20,7 +20,6 @@ __all__ = [
     "bind_variables",
     "col",
     "current",
-    "data_type",
     "expression",
     "is_aggregate",
     "looks_beyond_the_row",
@@ -75,21 +74,6 @@ def unique_names(names: Iterable[str], where: Where) -> None:
         if name.casefold() in seen:
             raise PlanError(f"two columns would be named '{name}'", where=where, hint="rename one of them")
         seen.add(name.casefold())
-
-
-def data_type(text: str, where: Where) -> exp.DataType:
-    """A type in DuckDB's spelling. Raises PlanError for what is none."""
-    from sqlglot.errors import SqlglotError
-
-    try:
-        built: exp.DataType = exp.DataType.build(text, dialect="duckdb")
-    except (SqlglotError, ValueError):
-        raise PlanError(
-            f"'{text}' is not a type",
-            where=where,
-            hint="such as INTEGER, DECIMAL(18,2), VARCHAR, DATE, TIMESTAMP, VARCHAR[]",
-        ) from None
-    return built
 
 
 def expression(text: str, ctx: StepContext, *, schema: Schema | None = None) -> Any:

@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 from sqlglot import exp
 
 from sluiceway.errors import PlanError
+from sluiceway.sql.typing import parse_type
 from sluiceway.transforms.base import Step, StepContext
-from sluiceway.transforms.common import col, current, data_type, unique_names
+from sluiceway.transforms.common import col, current, unique_names
 
 __all__ = ["Flatten"]
 
@@ -95,7 +96,7 @@ class Flatten(Step):
         elements: Any = col(name)
         type_ = ctx.schema[name].type
         if not type_.endswith("[]"):  # an array of fixed size
-            elements = exp.Cast(this=elements, to=data_type(type_[: type_.rindex("[")] + "[]", ctx.where))
+            elements = exp.Cast(this=elements, to=parse_type(type_[: type_.rindex("[")] + "[]", ctx.where))
         numbers: Any = _call(
             "range",
             exp.Literal.number(1),
@@ -126,7 +127,7 @@ def _kind(type_: str) -> str | None:
 
 
 def _fields(type_: str, ctx: StepContext) -> list[str]:
-    return [field.name for field in data_type(type_, ctx.where).expressions]
+    return [field.name for field in parse_type(type_, ctx.where).expressions]
 
 
 def _hint(type_: str, name: str) -> str:
