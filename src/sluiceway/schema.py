@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import PlanError, Where, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Column", "Schema", "TableName", "family"]
+__all__ = ["Column", "Schema", "TableName", "as_number", "family"]
 
 _FAMILIES = {
     "integer": {
@@ -49,6 +49,23 @@ def family(type_: str) -> str:
     if upper.startswith("ENUM("):
         return "text"
     return _BY_NAME.get(re.sub(r"\(.*\)$", "", upper), "unknown")
+
+
+def as_number(value: Any, type_: str) -> Any:
+    """A value of a numeric column as int or float, where an engine gave it as text; else as it is.
+
+    >>> as_number("42", "BIGINT"), as_number("1.50", "DECIMAL(18,2)"), as_number("42", "VARCHAR")
+    (42, 1.5, '42')
+    """
+    if not isinstance(value, str):
+        return value
+    group = family(type_)
+    try:
+        if group == "integer":
+            return int(value)
+        return float(value) if group in ("decimal", "float") else value
+    except ValueError:
+        return value
 
 
 @dataclass(frozen=True)

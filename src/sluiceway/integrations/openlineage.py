@@ -241,7 +241,7 @@ def _input(dataset: Mapping[str, Any], event: RunFinished) -> dict[str, Any]:
         facets["inputStatistics"] = facet("InputStatisticsInputDatasetFacet", rowCount=event.records["read"])
     if dataset.get("metrics"):
         facets["dataQualityMetrics"] = quality_metrics(
-            dataset["metrics"], "DataQualityMetricsInputDatasetFacet"
+            dataset["metrics"], dataset.get("columns") or (), "DataQualityMetricsInputDatasetFacet"
         )
     if facets:
         built["inputFacets"] = facets
@@ -260,7 +260,9 @@ def _output(dataset: Mapping[str, Any], event: RunFinished) -> dict[str, Any]:
     if not published:
         return built
     if event.metrics:
-        facets["dataQualityMetrics"] = quality_metrics(event.metrics, "DataQualityMetricsDatasetFacet")
+        facets["dataQualityMetrics"] = quality_metrics(
+            event.metrics, dataset.get("columns") or (), "DataQualityMetricsDatasetFacet"
+        )
     if event.lineage:
         facets["columnLineage"] = column_lineage(event.lineage, event.inputs)
     if event.records.get("published") is not None:

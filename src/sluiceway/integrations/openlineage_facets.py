@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sluiceway import __version__
+from sluiceway.schema import as_number
 
 __all__ = [
     "FACETS",
@@ -75,10 +76,13 @@ def schema(columns: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return facet("SchemaDatasetFacet", fields=fields)
 
 
-def quality_metrics(metrics: Mapping[str, Any], kind: str) -> dict[str, Any]:
+def quality_metrics(
+    metrics: Mapping[str, Any], columns: Iterable[Mapping[str, Any]], kind: str
+) -> dict[str, Any]:
     """Counts, and minima and maxima that are numbers: the specification has no others, and texts
     would be users' data."""
-    columns: dict[str, dict[str, Any]] = {}
+    types = {column["name"]: str(column["type"]) for column in columns}
+    measured: dict[str, dict[str, Any]] = {}
     names = {"null_count": "nullCount", "distinct_count": "distinctCount"}
     for column, values in (metrics.get("columns") or {}).items():
         found: dict[str, Any] = {}
@@ -86,11 +90,11 @@ def quality_metrics(metrics: Mapping[str, Any], kind: str) -> dict[str, Any]:
             if values.get(ours) is not None:
                 found[theirs] = int(values[ours])
         for bound in ("min", "max", "sum"):
-            number = _number(values.get(bound))
+            number = _number(as_number(values.get(bound), types.get(column, "")))
             if number is not None:
                 found[bound] = number
-        columns[column] = found
-    built = facet(kind, columnMetrics=columns)
+        measured[column] = found
+    built = facet(kind, columnMetrics=measured)
     if metrics.get("row_count") is not None:
         built["rowCount"] = int(metrics["row_count"])
     return built

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from sluiceway.schema import as_number
 from sluiceway.store import catalog
 from sluiceway.store.process import identity
 from sluiceway.store.tables import attempts, checks, configs, metrics, nodes, quarantine, runs
@@ -288,8 +289,10 @@ def _metrics(con: Connection, event: RunFinished, output: int) -> None:
     for name, value in event.metrics.items():
         if name != "columns":
             values["", name] = value
+    types = {c["name"]: str(c["type"]) for c in (event.output or {}).get("columns") or ()}
     for column, parts in (event.metrics.get("columns") or {}).items():
-        values |= {(column, name): value for name, value in parts.items()}
+        type_ = types.get(column, "")
+        values |= {(column, name): as_number(value, type_) for name, value in parts.items()}
     values |= {("", name): value for name, value in event.dimensions.items()}
     if event.quality_score is not None:
         values["", "quality_score"] = event.quality_score

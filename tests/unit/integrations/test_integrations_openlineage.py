@@ -77,8 +77,8 @@ FINISH = RunFinished(
         "row_count": 8,
         "columns": {
             "id": {"null_count": 0, "distinct_count": 8, "min": 1, "max": 9},
-            "email": {"null_count": 1, "min": "anna@example.org", "max": "zoe@example.org"},
-            "net": {"min": Decimal("1.5"), "max": float("inf")},
+            "email": {"null_count": 1, "min": "anna@example.org", "max": "12345"},
+            "net": {"min": Decimal("1.5"), "max": float("inf"), "sum": "2.25"},
         },
     },
     lineage={
@@ -299,7 +299,7 @@ def test_metrics_hold_numbers_and_no_users_values() -> None:
     assert metrics["columnMetrics"] == {
         "id": {"nullCount": 0, "distinctCount": 8, "min": 1, "max": 9},
         "email": {"nullCount": 1},
-        "net": {"min": 1.5},
+        "net": {"min": 1.5, "sum": 2.25},
     }
     assert "@example.org" not in json.dumps(end)
     assert output["outputFacets"]["outputStatistics"]["rowCount"] == 8

@@ -68,7 +68,14 @@ def finish(run_id: str, status: str = "succeeded", **more: Any) -> RunFinished:
         "inputs": (INPUT,),
         "output": OUTPUT,
         "lineage": LINEAGE,
-        "metrics": {"row_count": 8, "columns": {"id": {"null_count": 0, "min": 1, "max": 2**60 + 1}}},
+        "metrics": {
+            "row_count": 8,
+            "columns": {
+                "id": {"null_count": 0, "min": 1, "max": str(2**60 + 1)},
+                "net": {"min": "-1.5", "max": "nan"},
+                "note": {"max": "7"},
+            },
+        },
     }
     return RunFinished(run_id, "orders", AT + timedelta(seconds=2), status=status, **facts | more)
 
@@ -153,6 +160,7 @@ def test_a_whole_run_comes_back(store: Store) -> None:
     assert values[None, "row_count"] == 8
     assert values["id", "max"] == 2**60 + 1  # a double alone would have lost the last digit
     assert values[None, "quality_score"] == 0.9
+    assert (values["net", "min"], values["net", "max"], values["note", "max"]) == (-1.5, "nan", "7")
 
 
 @pytest.mark.parametrize("status", ["blocked", "failed", "cancelled"])
@@ -373,7 +381,10 @@ def test_metrics_since_and_by_column(store: Store) -> None:
         store.record_event(replace(finish(f"r{day}"), at=AT + timedelta(days=day)))
     assert [m["run_id"] for m in store.metrics("mart.orders", "row_count")] == ["r0", "r1", "r2"]
     assert [m["run_id"] for m in store.metrics("mart.orders", "row_count", limit=2)] == ["r1", "r2"]
-    assert [m["run_id"] for m in store.metrics("mart.orders", "min", AT + timedelta(days=1))] == ["r1", "r2"]
+    assert [m["run_id"] for m in store.metrics("mart.orders", "null_count", AT + timedelta(days=1))] == [
+        "r1",
+        "r2",
+    ]
     assert {m["name"] for m in store.metrics("mart.orders", column="")} == {"row_count"}
     assert store.metrics("nothing.here") == []
 
