@@ -5,7 +5,6 @@ The contract's schema and quality become rules of ours; whatever else it holds s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from sluiceway.spec.validate import brief, under
 from sluiceway.spec.yaml import Document, KeyPath, read_yaml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sluiceway.schema import TableName

@@ -74,12 +74,13 @@ Installed: {names}.
 _STEPS = """A list; each item is one step and the options below. A step reads the one before it (`_` in SQL);
 the first reads the first source. [Every step](transforms.md): {names}.
 """
-_RULES = """A list; each item is one rule and the options below. `merge` and `scd2` add by themselves that the key
-is not null and stands once in a batch. [Every rule](rules.md): {names}.
+_RULES = """A list; each item is one rule and the options below. `merge` and `scd2` add by themselves that
+the key is not null and stands once in a batch. [Every rule](rules.md): {names}.
 """
-_DESTINATION = """`type`, `connection` and the connector's keys are the environment's `warehouse` where they are
-absent; a destination with another type or connection takes none of the warehouse's keys. `primary_key` must
-be given with merge and scd2. With scd2 and `effective_at` a key may stand in a batch once for each of its times.
+_DESTINATION = """`type`, `connection` and the connector's keys are the environment's `warehouse` where
+they are absent; a destination with another type or connection takes none of the warehouse's keys.
+`primary_key` must be given with merge and scd2. With scd2 and `effective_at` a key may stand in a batch
+once for each of its times.
 """
 
 _CONTRACT = """## Contracts
@@ -108,10 +109,11 @@ name or physical name is the destination's table.
 | quality `type: custom`, `engine: sluiceway` | `implementation` is an item of `rules:` |
 
 `mustBe: 0`, `mustBeLessThan`, `mustBeLessOrEqualTo` and `mustBeBetween: [0, n]` become a tolerance, in rows
-or percent; other comparisons a `sql` rule about the number. `mustBeBetween` includes its bounds. `id`, else `name`, is the
-check's id. `conformity` counts as accuracy and `coverage` as completeness. A severity other than info,
-warning (warn), error and critical counts as error. `customProperties` of a check may set `on_fail` and
-`tolerance`. Text checks, other tools' checks and everything else are kept and not evaluated.
+or percent; other comparisons a `sql` rule about the number. `mustBeBetween` includes its bounds.
+`id`, else `name`, is the check's id. `conformity` counts as accuracy and `coverage` as completeness.
+A severity other than info, warning (warn), error and critical counts as error.
+`customProperties` of a check may set `on_fail` and `tolerance`.
+Text checks, other tools' checks and everything else are kept and not evaluated.
 """
 
 

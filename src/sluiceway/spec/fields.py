@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WrapValidator, field_validator
 
 from sluiceway.spec.units import duration, size
 from sluiceway.spec.variables import has_variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Duration", "Int", "Names", "Share", "Size", "Strict", "Weight", "as_list"]
 

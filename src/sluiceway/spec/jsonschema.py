@@ -6,7 +6,6 @@ them. What depends on more than one key (merge needs a key, one rule an item) th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -23,6 +22,8 @@ from sluiceway.spec.validate import field_names
 from sluiceway.transforms.base import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from pydantic import BaseModel
     from pydantic_core import core_schema
 

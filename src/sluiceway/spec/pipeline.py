@@ -7,6 +7,7 @@ environment, what the planner sees.
 from __future__ import annotations
 
 import re
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,7 +24,7 @@ from sluiceway.spec.fields import (
     Strict,
     Weight,
 )
-from sluiceway.spec.validate import COMMA_HINT, brief, build, field_names, spec_error
+from sluiceway.spec.validate import COMMA_HINT, Place, brief, build, field_names, spec_error
 from sluiceway.spec.yaml import Document, KeyPath, key_text, read_yaml
 
 if TYPE_CHECKING:
@@ -38,6 +39,15 @@ __all__ = [
 ]
 
 Evolution = Literal["evolve", "freeze", "discard_row", "discard_value"]
+
+
+def _python_place(path: KeyPath) -> Where:
+    return Where("PipelineConfig", None, key_text(path) or None)
+
+
+_PLACE: ContextVar[Place] = ContextVar("place", default=_python_place)
+"""Pydantic calls ``__init__`` in ``model_validate`` too; only there a file's lines are known."""
+
 _NAME = re.compile(r"\w[\w.\-]{0,127}")
 
 
@@ -174,11 +184,12 @@ class PipelineConfig(Strict):
 
         def __init__(self, **data: Any) -> None:
             moved: dict[KeyPath, KeyPath] = {}
-            data = canonical(data, moved, lambda path: Where(None, None, key_text(path)))
+            place = _PLACE.get()
+            data = canonical(data, moved, place)
             try:
                 super().__init__(**data)
             except ValidationError as error:
-                raise spec_error(error, data, _python_place, type(self)) from None
+                raise spec_error(error, data, place, type(self)) from None
             self._moved = moved
 
     def __repr__(self) -> str:
@@ -264,7 +275,7 @@ class PipelineConfig(Strict):
         return self.model_dump(exclude_unset=True, by_alias=True, warnings=False)
 
 
-def build_config(cls: type[PipelineConfig], data: Mapping[str, Any], where: Any) -> PipelineConfig:
+def build_config(cls: type[PipelineConfig], data: Mapping[str, Any], where: Place) -> PipelineConfig:
     """``PipelineConfig`` of a mapping in canonical names, with places found by ``where``."""
     unknown = [key for key in data if key not in cls.model_fields]
     if unknown:
@@ -273,7 +284,11 @@ def build_config(cls: type[PipelineConfig], data: Mapping[str, Any], where: Any)
             where=where((unknown[0],)),
             hint=did_you_mean(unknown[0], field_names(cls)),
         )
-    return build(cls, dict(data), where)
+    token = _PLACE.set(where)
+    try:
+        return build(cls, dict(data), where)
+    finally:
+        _PLACE.reset(token)
 
 
 def original(path: KeyPath, moved: Mapping[KeyPath, KeyPath]) -> KeyPath:
@@ -282,7 +297,3 @@ def original(path: KeyPath, moved: Mapping[KeyPath, KeyPath]) -> KeyPath:
         if path[:length] in moved:
             return (*moved[path[:length]], *path[length:])
     return path
-
-
-def _python_place(path: KeyPath) -> Where:
-    return Where("PipelineConfig", None, key_text(path) or None)

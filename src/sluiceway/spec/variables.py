@@ -35,8 +35,14 @@ SQL_KEYS = frozenset(
 )
 """Keys whose texts are SQL: they take ``:vars``, so that no value can become code."""
 
-_NAMED_BY_USERS = frozenset({"sources", "mask", "cast", "rename", "columns", "connections", "environments"})
-"""Keys whose children are the user's own names: a column called ``filter`` is no filter."""
+_NAMED_BY_USERS = frozenset(
+    {
+        "sources", "mask", "cast", "rename", "columns", "connections", "environments", "derive", "measures",
+        "schema",
+    }
+)  # fmt: skip
+"""Keys whose children are the user's own names: a column called ``filter`` is no filter, and one called
+``token`` holds no secret."""
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
@@ -126,7 +132,13 @@ def _one(
 def _is_secret_place(path: KeyPath) -> bool:
     if any(part in _SECRET_PARENTS for part in path):
         return path[-1] not in _PUBLIC_KEYS
-    return path[-1:] in _URLS or any(isinstance(part, str) and _SECRET_KEY.search(part) for part in path)
+    return path[-1:] in _URLS or any(_is_secret_key(path[: n + 1]) for n in range(len(path)))
+
+
+def _is_secret_key(path: KeyPath) -> bool:
+    key = path[-1] if path else None
+    named = len(path) > 1 and path[-2] in _NAMED_BY_USERS
+    return isinstance(key, str) and not named and _SECRET_KEY.search(key) is not None
 
 
 def register_secrets(value: Any, path: KeyPath = ()) -> None:
@@ -138,7 +150,7 @@ def register_secrets(value: Any, path: KeyPath = ()) -> None:
         for item in value:
             register_secrets(item, path)
     elif isinstance(value, str) and "${" not in value:
-        if path and isinstance(path[-1], str) and _SECRET_KEY.search(path[-1]):
+        if _is_secret_key(path):
             register_secret(value)
         for password in _URL_PASSWORD.findall(value):
             register_secret(password)
