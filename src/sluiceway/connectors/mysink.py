@@ -1,0 +1,323 @@
+"""MySQL or MariaDB as a warehouse: a namespace is a database, and ``_sluiceway`` one beside them.
+
+DDL commits in MySQL, so tables are made and widened before the transaction; rows, state, quarantine and
+receipt are one transaction (InnoDB). Rows go in by LOAD DATA LOCAL, which turns errors into warnings
+whatever the SQL mode says: a single warning ends the publish.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.connectors.dbsink import _ROWS, DatabaseSink, Session, TargetColumn
+from sluiceway.connectors.dialects import MYSQL
+from sluiceway.connectors.myclient import MAX_NAME, MyServer, my_errors
+from sluiceway.connectors.mytypes import (
+    MyColumn,
+    describe_sql,
+    encode,
+    my_column,
+    my_type,
+    quoted,
+    unsupported,
+)
+from sluiceway.connectors.pipe import CopyPipe, copy_pipe
+from sluiceway.duck import relation
+from sluiceway.errors import DestinationError, LockTimeoutError
+from sluiceway.exchange import SYSTEM_SCHEMA, PublishOrder, Receipt, Staged
+from sluiceway.schema import Schema, TableName
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from sluiceway.connectors.base import ConnectorContext
+
+__all__ = ["MysqlSink"]
+
+_FENCE_SECONDS = 600
+_CSV = "FORMAT csv, HEADER false, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR 'NULL'"
+
+
+class _MySession:
+    def __init__(self, con: Any) -> None:
+        self.con = con
+
+    def execute(self, sql: str) -> None:
+        with self.con.cursor() as cursor:
+            cursor.execute(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.con.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    def begin(self) -> None:
+        self.execute("START TRANSACTION")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        self.execute("ROLLBACK")
+
+    @property
+    def lost(self) -> bool:
+        return not self.con.open
+
+    def close(self) -> None:
+        if self.con.open:
+            self.con.close()
+
+
+class MysqlSink(DatabaseSink):
+    system = "MySQL"
+    dialect = MYSQL
+    name_bytes = MAX_NAME
+    ddl_commits = True
+
+    def __init__(self, config: Any, context: ConnectorContext) -> None:
+        super().__init__(config, context)
+        self.server = MyServer.of(config, context.where)
+        self._mariadb: bool | None = None
+
+    def _connect(self, name: str) -> Session:
+        return _MySession(self.server.connect(local_infile=True))
+
+    def _errors(self, what: str) -> AbstractContextManager[None]:
+        return my_errors(self.server, DestinationError, what=what, tables=False)
+
+    def _attach(self, con: duckdb.DuckDBPyConnection) -> None:
+        self.server.attach(con, self.alias)
+
+    def _clear_cache(self, con: duckdb.DuckDBPyConnection) -> None:
+        con.execute("CALL mysql_clear_cache()")
+
+    @property
+    def is_mariadb(self) -> bool:
+        if self._mariadb is None:
+            session = self._session()
+            with self._errors("the MySQL warehouse"):
+                self._mariadb = "mariadb" in str(session.rows("SELECT version()")[0][0]).lower()
+        return self._mariadb
+
+    def unsupported(self, schema: Schema) -> dict[str, str]:
+        return unsupported(schema, mariadb=self.is_mariadb)
+
+    def _type(self, type_: str, *, key: bool) -> str:
+        made = my_type(type_, mariadb=self.is_mariadb, key=key)
+        return made or "longtext"
+
+    # tables -----------------------------------------------------------------------------------------
+
+    def _exists(self, session: Session, table: TableName) -> bool:
+        lit = self.dialect.literal
+        return bool(
+            session.rows(
+                "SELECT 1 FROM information_schema.tables "
+                f"WHERE table_schema = {lit(table.namespace)} AND table_name = {lit(table.name)}"
+            )
+        )
+
+    def _my_columns(self, session: Session, table: TableName) -> list[MyColumn]:
+        lit = self.dialect.literal
+        sql = describe_sql(lit(table.namespace), lit(table.name), mariadb=self.is_mariadb)
+        return [my_column(row, booleans=True, times=True) for row in session.rows(sql)]
+
+    def _describe(self, session: Session, table: TableName) -> list[TargetColumn] | None:
+        found = self._my_columns(session, table)
+        if not found:
+            return None
+        made = []
+        for c in found:
+            encoded, restored = encode(c)
+            made.append(
+                TargetColumn(
+                    name=c.name, type=c.type, nullable=c.nullable, spelled=_spelled(c), encoded=encoded,
+                    direct=restored == "{}", restored=restored,
+                )
+            )  # fmt: skip
+        return made
+
+    def _scan(self, table: TableName) -> str:
+        with self._errors(str(table)):
+            columns = self._my_columns(self._session(), table)
+        return f"SELECT {', '.join(map(quoted, columns))} FROM {relation(self.alias, *self._parts(table))}"
+
+    def _create_namespace(self, session: Session, namespace: str) -> None:
+        there = session.rows(
+            f"SELECT 1 FROM information_schema.schemata WHERE schema_name = {self.dialect.literal(namespace)}"
+        )
+        if not there:
+            session.execute(f"CREATE DATABASE IF NOT EXISTS {self.dialect.ident(namespace)}")
+
+    def _alter_type(self, session: Session, table: TableName, name: str, type_: str) -> None:
+        session.execute(
+            f"ALTER TABLE {self.dialect.relation(*self._parts(table))} "
+            f"MODIFY COLUMN {self.dialect.ident(name)} {type_}"
+        )
+
+    def _transact(
+        self,
+        session: Session,
+        con: duckdb.DuckDBPyConnection,
+        staged: Staged,
+        order: PublishOrder,
+        good: str,
+        bad: str | None,
+    ) -> Receipt:
+        with self._errors(str(order.table)):
+            self._refuse_loose_keys(session, order)
+            fresh = not self._exists(session, order.table)
+        try:
+            return super()._transact(session, con, staged, order, good, bad)
+        except BaseException:  # also an interrupt: the table of a failed first publish must not stay
+            if fresh and not session.lost and not self._receipt(session, order.run_id):
+                session.execute(f"DROP TABLE IF EXISTS {self.dialect.relation(*self._parts(order.table))}")
+            raise
+
+    def _refuse_loose_keys(self, session: Session, order: PublishOrder) -> None:
+        """Where 'a' = 'A' or 'a' = 'a ', a merge would replace rows of another key."""
+        if order.mode not in ("merge", "scd2"):
+            return
+        keys = {name.casefold() for name in order.key}
+        for column in self._my_columns(session, order.table):
+            loose = column.collation is not None and not column.collation.endswith("_bin")
+            if loose and column.name.casefold() in keys:
+                raise DestinationError(
+                    f"{order.table}: key column '{column.name}' compares by {column.collation}, where keys "
+                    "that differ are equal",
+                    hint=f"ALTER TABLE {self.dialect.relation(*self._parts(order.table))} MODIFY "
+                    f"{self.dialect.ident(column.name)} {self._type('VARCHAR', key=True)}",
+                    details={"final": True},
+                )
+
+    # rows -------------------------------------------------------------------------------------------
+
+    def _temporary(self, session: Session, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+        listed = ", ".join(f"{self.dialect.ident(name)} {type_}" for name, type_ in columns)
+        place = (SYSTEM_SCHEMA, _ROWS)
+        session.execute(f"DROP TEMPORARY TABLE IF EXISTS {self.dialect.relation(*place)}")
+        session.execute(f"CREATE TEMPORARY TABLE {self.dialect.relation(*place)} ({listed})")
+        return place
+
+    def _copy(
+        self,
+        session: Session,
+        con: duckdb.DuckDBPyConnection,
+        target: Sequence[str],
+        names: Sequence[str],
+        sql: str,
+    ) -> int:
+        if not isinstance(session, _MySession):
+            raise TypeError("a session of another system")
+        listed = ", ".join(self.dialect.ident(name) for name in names)
+        with copy_pipe(con, sql, self._folder, _CSV) as pipe, _fed(pipe) as path:
+            with session.con.cursor() as cursor:
+                # NULL is the bare word: a text 'NULL' comes quoted
+                taken: int = cursor.execute(
+                    f"LOAD DATA LOCAL INFILE {self.dialect.literal(path)} INTO TABLE "
+                    f"{self.dialect.relation(*target)} CHARACTER SET utf8mb4 "
+                    "FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' "
+                    f"LINES TERMINATED BY '\\n' ({listed})"
+                )
+            if pipe.failed is not None:
+                raise pipe.failed
+        warnings = session.rows("SHOW WARNINGS LIMIT 3")
+        if warnings:
+            told = "; ".join(str(row[2]) for row in warnings)
+            raise DestinationError(
+                f"{'.'.join(target)}: MySQL would have changed values: {told}",
+                hint="nothing was published; cast the column in the transform so that its values fit",
+                details={"final": True},
+            )
+        return taken
+
+    # locks ------------------------------------------------------------------------------------------
+
+    def _fence(self, session: Session, name: str) -> None:
+        if session.rows(f"SELECT GET_LOCK({_key(name)}, {_FENCE_SECONDS})")[0][0] != 1:
+            raise DestinationError(f"another session is busy with {name}", hint="run it again")
+
+    @contextmanager
+    def lock(self, name: str, timeout: float, holder: str) -> Iterator[None]:
+        """A named lock of a session, which the publish then runs on: should it end, so do both."""
+        with self._errors(name):
+            session = self._connect(holder)
+        locks, lit = self.dialect.relation(SYSTEM_SCHEMA, "locks"), self.dialect.literal
+        try:
+            with self._errors(name):
+                self._create_namespace(session, SYSTEM_SCHEMA)
+                session.execute(
+                    f"CREATE TABLE IF NOT EXISTS {locks} (name {self.dialect.type('key')} PRIMARY KEY, "
+                    f"holder {self.dialect.type('text')}, session_id BIGINT)"
+                )
+                if session.rows(f"SELECT GET_LOCK({_key(name)}, {timeout:f})")[0][0] != 1:
+                    raise LockTimeoutError(
+                        f"{name} is locked by {self._holder(session, name)}; waited {timeout:g} s",
+                        hint="wait for that run to end, or raise lock_timeout",
+                    )
+                session.execute(
+                    f"REPLACE INTO {locks} VALUES ({lit(name[:700])}, {lit(holder)}, CONNECTION_ID())"
+                )
+            self._locked = session
+            yield
+        finally:
+            self._locked = None
+            session.close()
+
+    def _holder(self, session: Session, name: str) -> str:
+        found = session.rows(
+            f"SELECT holder, session_id FROM {self.dialect.relation(SYSTEM_SCHEMA, 'locks')} "
+            f"WHERE name = {self.dialect.literal(name[:700])} AND session_id = IS_USED_LOCK({_key(name)})"
+        )
+        return f"{found[0][0]} (session {found[0][1]} of the server)" if found else "another session"
+
+    def dataset(self, table: TableName) -> tuple[str, str]:
+        return f"mysql://{self.server.host}", f"{table.namespace}.{table.name}"
+
+
+def _spelled(column: MyColumn) -> str:
+    """The type as a temporary table takes it: a bare timestamp column would update itself."""
+    if column.spelled.lower().startswith("timestamp"):
+        return f"{column.spelled} NULL DEFAULT NULL"
+    if column.collation is not None:
+        return f"{column.spelled} COLLATE {column.collation}"
+    return column.spelled
+
+
+def _key(name: str) -> str:
+    """The name of a lock, which may have 64 characters."""
+    return f"'sluiceway {hashlib.sha256(name.encode()).hexdigest()[:40]}'"
+
+
+@contextmanager
+def _fed(pipe: CopyPipe) -> Iterator[str]:
+    """A path that the client library can open and read to the end. It opens files by name, and opening
+    DuckDB's pipe would wait for ever where DuckDB failed before it began."""
+    reader, writer = os.pipe()
+
+    def feed() -> None:
+        try:
+            for chunk in pipe.chunks():
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(writer, view) :]
+        except BrokenPipeError:
+            pass  # the client stopped reading, and says why
+        except Exception:  # noqa: BLE001, S110 DuckDB's error, kept as pipe.failed and raised by the caller
+            pass
+        finally:
+            os.close(writer)
+
+    thread = threading.Thread(target=feed, name="sluiceway-feed", daemon=True)
+    thread.start()
+    try:
+        yield f"/dev/fd/{reader}"
+    finally:
+        os.close(reader)
+        thread.join()

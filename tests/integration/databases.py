@@ -1,0 +1,62 @@
+"""What the tests of database warehouses share: an engine, and a publish of rows given as SQL."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sluiceway.connectors.base import ConnectorContext
+from sluiceway.engines.base import EngineSettings
+from sluiceway.engines.duckdb import DuckDBEngine
+from sluiceway.exchange import PublishOrder, Receipt, Staged, Verdict
+from sluiceway.schema import TableName
+
+STARTED = datetime(2026, 3, 1, 12)
+
+
+@contextmanager
+def engine(folder: Path) -> Iterator[DuckDBEngine]:
+    made = DuckDBEngine()
+    made.connect(EngineSettings(threads=2), folder / f"staging-{uuid.uuid4().hex[:8]}")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def context(folder: Path, name: str = "orders") -> ConnectorContext:
+    return ConnectorContext(project=folder, name=name, started_at=STARTED)
+
+
+def staged(on: Any, good: str, bad: str | None = None) -> Staged:
+    """Rows as an engine would hand them over."""
+    stage = on.stage(f"result_{uuid.uuid4().hex[:8]}", good)
+    turned = 0 if bad is None else on.query(f"SELECT count(*) FROM ({bad}) AS b")[0][0]
+    return Staged(
+        id=uuid.uuid4().hex, engine=on, schema=stage.schema, good=f"SELECT * FROM {stage.relation}",
+        rows=stage.rows + turned, published=stage.rows, files=stage.files or None, quarantined=bad,
+        quarantined_rows=turned,
+    )  # fmt: skip
+
+
+def order(run: str, table: str = "mart.t", mode: Any = "append", **options: Any) -> PublishOrder:
+    return PublishOrder(run, "orders", TableName.parse(table), mode, STARTED, **options)
+
+
+def publish(sink: Any, rows: Staged, how: PublishOrder) -> Receipt:
+    receipt: Receipt = sink.publish(Verdict("pass", how.run_id, rows.id), rows, how)
+    return receipt
+
+
+def quarantine_rows(run: str, count: int) -> str:
+    """A SELECT with the layout of the quarantine."""
+    return (
+        f"SELECT '{run}:gate::' || range AS quarantine_id, '{run}' AS run_id, 'orders' AS pipeline, "
+        "'mart.t' AS dataset, 'gate' AS phase, '' AS source, '[\"range\"]' AS reasons, "
+        "'{\"id\": \"' || range || '\"}' AS row, '{}' AS types, 'waiting' AS status, "
+        f"TIMESTAMP '2026-03-01 12:00:00' AS quarantined_at FROM range({count})"
+    )
