@@ -110,7 +110,7 @@ def test_the_lake_answers_as_the_file_does(demo):
 
 
 def test_lineage_reaches_the_file_through_two_pipelines(demo):
-    folder, document, _ = demo
+    _, document, _ = demo
     edges = {(e["to_column"], e["from_column"], e["pipeline"]) for e in document["lineage"]["column_edges"]}
     assert ("mean_dep_delay", "dep_delay", "daily") in edges
     assert ("dep_delay", "dep_delay", "flights") in edges

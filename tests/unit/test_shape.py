@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import os
 import subprocess
 import sys
 import tomllib
@@ -21,13 +20,39 @@ SOURCE = ROOT / "src" / "sluiceway"
 MODULES = sorted(
     path for path in SOURCE.rglob("*.py") if "migrations" not in path.parts and path.name != "__init__.py"
 )
-EXPORTS = """
-    CancelledError ConfigError DataPipeline DataQualityError DataValidationError DestinationError
-    DevelopmentException ETLConfig ETLException ETLProcessor ETLResult EngineError ExtractResult GateError
-    LoadResult LockTimeoutError MissingExtraError PipelineConfig PipelineResult PlanError QualityResult
-    RunError RunResult SluicewayError SourceError SpecError StoreError TransformResult ValidationResult
-    __version__ load_project
-""".split()
+EXPORTS = [
+    "CancelledError",
+    "ConfigError",
+    "DataPipeline",
+    "DataQualityError",
+    "DataValidationError",
+    "DestinationError",
+    "DevelopmentException",
+    "ETLConfig",
+    "ETLException",
+    "ETLProcessor",
+    "ETLResult",
+    "EngineError",
+    "ExtractResult",
+    "GateError",
+    "LoadResult",
+    "LockTimeoutError",
+    "MissingExtraError",
+    "PipelineConfig",
+    "PipelineResult",
+    "PlanError",
+    "QualityResult",
+    "RunError",
+    "RunResult",
+    "SluicewayError",
+    "SourceError",
+    "SpecError",
+    "StoreError",
+    "TransformResult",
+    "ValidationResult",
+    "__version__",
+    "load_project",
+]
 
 
 def _name(path: Path) -> str:
@@ -49,9 +74,9 @@ def test_imports_flow_one_way():
     tool = Path(sys.executable).with_name("lint-imports")
     if not tool.exists():
         pytest.skip("import-linter is not installed: pip install 'sluiceway[dev]'")
-    # Its tables are drawn by rich, which takes a pipe of a terminal for one when told so.
-    environment = {**os.environ, "NO_COLOR": "1"}
-    done = subprocess.run([tool, "--no-cache"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [tool, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -81,7 +106,7 @@ def test_importing_the_package_imports_none_of_its_parts():
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_files_stay_readable(path):
-    assert len(path.read_text("utf-8").splitlines()) <= 450
+    assert len(path.read_text("utf-8").splitlines()) <= 500
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)

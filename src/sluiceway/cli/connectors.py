@@ -32,8 +32,8 @@ def command(options: Options, name: str | None) -> None:
         if model is not None:
             item[f"{role}_keys"] = _keys(model)
             options.console.say(f"\n  as a {role}:")
-            rows = [(k["key"], "required" if k["required"] else "", k["doc"]) for k in item[f"{role}_keys"]]
-            options.console.table(("key", "", "about"), rows)
+            keys = [(k["key"], "required" if k["required"] else "", k["doc"]) for k in item[f"{role}_keys"]]
+            options.console.table(("key", "", "about"), keys)
     for example in connector.examples:
         options.console.say(f"\n{example.rstrip()}")
     options.console.document(item)

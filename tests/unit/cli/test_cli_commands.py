@@ -135,6 +135,15 @@ def test_check_a_file_by_a_contract(project, sluiceway):
     assert sluiceway("check", "good.csv", "--contract", "nowhere.yaml").code == 2
 
 
+def test_merge_without_a_key_is_an_error_and_not_an_append(project, sluiceway):
+    _edit(project / "pipelines" / "orders.yml", "  primary_key: order_id\n", "")
+    ran = sluiceway("run", "orders", "--json")
+    assert ran.code == 2
+    assert ran.json["error"]["where"]["file"].endswith("orders.yml")
+    assert "primary_key" in ran.err
+    assert sluiceway("runs", "list", "--json").json == {"runs": []}
+
+
 def test_select_runs_what_matches_dependencies_first(project, sluiceway):
     text = (project / "pipelines" / "orders.yml").read_text("utf-8")
     second = text.replace("pipeline: orders\n", "pipeline: again\n").replace("mart.orders", "mart.again")
@@ -149,7 +158,8 @@ def test_select_runs_what_matches_dependencies_first(project, sluiceway):
     ran = sluiceway("run", "again", "orders", "--json")
     assert ran.code == 3
     assert [run["status"] for run in ran.json["runs"]] == ["blocked", "skipped"]
-    assert [r["pipeline"] for r in sluiceway("run", "--select", "tag:la*", "--json").json["runs"]] == ["again"]
+    tagged = sluiceway("run", "--select", "tag:la*", "--json").json["runs"]
+    assert [run["pipeline"] for run in tagged] == ["again"]
     ran = sluiceway("run", "--select", "orde")
     assert ran.code == 2
     assert "did you mean 'orders'?" in ran.err
@@ -186,7 +196,7 @@ def test_quarantine_from_list_to_replay(project, sluiceway):
     assert sluiceway("quarantine", "export", "out.jsonl", "--json").json["rows"] == 2
     assert len((project / "out.jsonl").read_text("utf-8").splitlines()) == 2
     assert sluiceway("quarantine", "replay", "orders").code == 2  # says which rows, or nothing happens
-    _edit(project / "pipelines" / "orders.yml", "[paid, shipped, returned]", "[paid, shipped, returned, lost]")
+    _edit(project / "pipelines" / "orders.yml", "shipped, returned]", "shipped, returned, lost]")
     lost = next(row["quarantine_id"] for row in rows if row["row"]["order_id"] == "6")
     replayed = sluiceway("quarantine", "replay", "orders", lost, "--json")
     assert replayed.code == 0, replayed.err
