@@ -154,6 +154,11 @@ def _copy_aside(sink: DuckLakeSink, con: duckdb.DuckDBPyConnection, table: Table
     now = sink._describe(con, table)
     if now is None:
         raise DestinationError(f"{table} does not exist any more")
+    if "rowid" in now:
+        raise DestinationError(
+            f"{table} has a column 'rowid', which hides the lake's own; it can't be rolled back",
+            hint="load again with run --full-refresh",
+        )
     plan.existed = True
     plan.columns = tuple(row[0] for row in described)
     plan.added = tuple(c for c in now.names if c not in plan.columns)
@@ -163,8 +168,8 @@ def _copy_aside(sink: DuckLakeSink, con: duckdb.DuckDBPyConnection, table: Table
         f"{first.snapshot}, {sink._snapshot(con)})"
     )
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE _sluiceway_before AS SELECT * FROM {old} AS t "
-        f"WHERE t.rowid IN (SELECT id FROM {_TOUCHED})"
+        f"CREATE OR REPLACE TEMP TABLE _sluiceway_before AS SELECT * FROM {old} "
+        f"WHERE rowid IN (SELECT id FROM {_TOUCHED})"
     )
 
 
