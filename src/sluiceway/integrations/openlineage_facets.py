@@ -45,8 +45,8 @@ FACETS: Mapping[str, str] = {
     "TestRunFacet": "1-0-1",
 }
 
-_WHOLE = ("JOIN", "FILTER", "GROUP_BY", "SORT")
-"""Influences that reach every row, and so every column, of a dataset."""
+_WHOLE = ("JOIN", "FILTER", "GROUP_BY", "SORT", "WINDOW")
+"""Influences that, where every column has them, say which rows there are: they concern the dataset."""
 
 
 def facet(kind: str, /, **fields: Any) -> dict[str, Any]:
@@ -172,8 +172,8 @@ Field = tuple[str, str, str]  # namespace, name, column
 def column_lineage(
     lineage: Mapping[str, Sequence[Mapping[str, Any]]], inputs: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Which input columns each output column comes from; filters, joins, groups and sorts that reach
-    every column stand once, under ``dataset``."""
+    """Which input columns each output column comes from; filters, joins, groups, sorts and windows that
+    reach every column stand once, under ``dataset``."""
     names = _names(inputs)
     whole = _reaching_all(lineage)
     fields = {

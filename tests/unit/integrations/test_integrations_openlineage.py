@@ -506,3 +506,15 @@ def test_a_wrong_configuration_says_what_to_write(
         INTEGRATION.listener(config, project)
     assert hint in str(refused.value.hint)
     assert str(refused.value.where) == f"{project.file}: lineage"
+
+
+def test_an_influence_on_some_columns_only_is_not_told_of_the_dataset() -> None:
+    both = {"id": [JOIN, WINDOW], "net": [JOIN, WINDOW | {"subtype": "CONDITIONAL"}]}
+    end = build_finish(replace(FINISH, lineage=both), "n", START)
+    facet = end["outputs"][0]["facets"]["columnLineage"]
+    assert [t["subtype"] for f in facet["dataset"] for t in f["transformations"]] == ["JOIN"]
+    assert facet["fields"]["id"]["inputFields"][0]["transformations"][0]["subtype"] == "WINDOW"
+    alike = replace(FINISH, lineage={"id": [JOIN, WINDOW], "net": [WINDOW, JOIN]})
+    facet = build_finish(alike, "n", START)["outputs"][0]["facets"]["columnLineage"]
+    assert {t["subtype"] for f in facet["dataset"] for t in f["transformations"]} == {"JOIN", "WINDOW"}
+    assert facet["fields"] == {"id": {"inputFields": []}, "net": {"inputFields": []}}
