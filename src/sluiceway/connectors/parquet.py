@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from sluiceway.connectors.base import Connector, ConnectorContext, SinkConfig
 from sluiceway.connectors.files import BadRow, FileSource, FileSourceConfig
 from sluiceway.connectors.filesink import FileSink, FileSinkConfig
+from sluiceway.connectors.footers import footers
 from sluiceway.duck import ident
 from sluiceway.errors import SourceError
 from sluiceway.schema import Column, Schema
@@ -47,9 +48,8 @@ class ParquetSource(FileSource):
         schemas: dict[Path, Schema] = {}
         for file in self.files():
             try:
-                rows = self.private().execute(
-                    f"DESCRIBE SELECT * FROM read_parquet({self.paths_sql([file])}, hive_partitioning = false)"
-                ).fetchall()  # fmt: skip
+                scan = f"read_parquet({self.paths_sql([file])}, hive_partitioning = false)"
+                rows = self.private().execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()
             except duckdb.Error as error:
                 first = " ".join(str(error).split("\n\n")[0].split())[:300]
                 raise SourceError(
@@ -98,6 +98,11 @@ class ParquetSource(FileSource):
     def _reader(self, files: tuple[Path, ...], extra: str = "") -> str:
         union = f"union_by_name = {str(self.config.union_by_name).lower()}"
         return f"read_parquet({self.paths_sql(files)}, {union}, {self.hive_sql()}{extra})"
+
+    def metadata(self) -> tuple[Mapping[str, tuple[Any, Any, int | None]], int]:
+        """Bounds by column, and rows, as the footers prove them; see ``footers``."""
+        schema = Schema(tuple(c for c in self.schema() if self._found.get(c.name) == c.type))
+        return footers(self.private(), self.paths_sql(self.files()), schema)
 
     def _casts(self) -> dict[str, tuple[str, str]]:
         """Columns whose declared type is another: name -> (condition that it fits, type)."""
@@ -164,9 +169,12 @@ CONNECTOR = Connector(
     source=_source,
     sink_config=ParquetSinkConfig,
     sink=_sink,
+    rescan=True,
     examples=(
         "type: parquet\npath: data/orders.parquet\n",
-        "type: parquet\npath: data/events/*/*.parquet\nhive_partitioning: true\ncolumns: [id, day]\n"
-        "filters: day >= DATE '2024-01-02'\n",
+        (
+            "type: parquet\npath: data/events/*/*.parquet\nhive_partitioning: true\ncolumns: [id, day]\n"
+            "filters: day >= DATE '2024-01-02'\n"
+        ),
     ),
 )

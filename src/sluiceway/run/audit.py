@@ -132,11 +132,17 @@ class Audit:
     ) -> tuple[int, dict[str, CheckResult]]:
         """All checks over ``_batch`` as it stands: what metadata proves is not read, row checks and
         aggregates share one scan, the rest get a query of their own."""
-        results = {c.id: r for c in checks if rows is not None and (r := proven(c, rows)) is not None}
-        left = [check for check in checks if check.id not in results]
-        shared = [check for check in left if check.in_pass or check.measures.aggregates]
         removed = [c.blame() for c in checks if c.in_pass and c.rule.effective_on_fail == "quarantine"]
         gone = exp.or_(*[b for b in removed if b is not None]) if removed else None
+        results = {}
+        for check in checks:
+            # what metadata proves of all rows it does not prove of those that would be published
+            known = rows is not None and (gone is None or check.in_pass)
+            result = proven(check, rows) if known and rows is not None else None
+            if result is not None:
+                results[check.id] = result
+        left = [check for check in checks if check.id not in results]
+        shared = [check for check in left if check.in_pass or check.measures.aggregates]
         query = scan_query(
             shared,
             BATCH,

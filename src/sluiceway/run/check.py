@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,11 +16,13 @@ from sluiceway.connectors.base import ConnectorContext, Read
 from sluiceway.engines.base import EngineSettings
 from sluiceway.errors import ConfigError, DataQualityError, PlanError, SluicewayError
 from sluiceway.ids import new_run_id
+from sluiceway.plan.nodes import AuditGate, AuditSource
 from sluiceway.rules.base import BATCH, RuleContext
 from sluiceway.rules.fuse import Check, assign, number_checks
 from sluiceway.run.audit import Audit, with_bounds
 from sluiceway.run.bind import Relations
 from sluiceway.run.gate import decide, dimensions, score
+from sluiceway.run.prepared import prepared
 from sluiceway.run.quarantine_rows import kept_of
 from sluiceway.run.resolve import open_engine
 from sluiceway.run.result import CheckResult, NodeResult, RunResult
@@ -46,8 +48,59 @@ _BY_SUFFIX = {
 
 
 def check_pipeline(pipeline: Pipeline, *, progress: Progress | None = None) -> RunResult:
-    """Compute the pipeline's result and judge it, without loading and without touching its state."""
+    """Compute the pipeline's result and judge it, without loading and without touching its state.
+
+    A result that is a plain scan is judged where it lies; else it is staged once, like in a run.
+    """
+    if _plain(pipeline):
+        return _check_scan(pipeline)
     return run(pipeline, dry_run=True, progress=progress)
+
+
+def _plain(pipeline: Pipeline) -> bool:
+    """The result is the first source as it is, and reading it again is cheap."""
+    first = next(iter(pipeline.sources.values()))
+    lenient = any(spec.config.on_bad_row != "fail" for spec in pipeline.sources.values())
+    marked = any(spec.incremental is not None for spec in pipeline.sources.values())
+    return not pipeline.steps and first.connector.rescan and not lenient and not marked
+
+
+def _check_scan(pipeline: Pipeline) -> RunResult:
+    begun = time.monotonic()
+    result = RunResult(
+        new_run_id(), pipeline.name, pipeline.environment.name, table=str(pipeline.destination.table)
+    )
+    with prepared(pipeline) as (plan, execution):
+        audit = execution.audit
+        found: list[CheckResult] = []
+        for node in plan.select(AuditSource):
+            execution.relations.scan(BATCH, execution.select_all(node.source), reads=(node.source,))
+            found += _in_order(audit.in_place(node.checks)[1], node.checks)
+        spec = pipeline.sources[plan.last]
+        bounds, rows = ({}, None) if spec.config.filters else _metadata(execution.opened.sources[plan.last])
+        checks = with_bounds(plan.select(AuditGate)[0].checks, bounds)
+        execution.relations.scan(BATCH, execution.select_all(plan.last), reads=(plan.last,))
+        execution.bind_target()
+        count, results = audit.in_place(checks, rows)
+        execution.sources_unchanged()
+        found += _in_order(results, checks)
+        hidden = plan.hidden.get("gate", frozenset())
+        keys = pipeline.destination.key
+        kept = kept_of(plan.relations[plan.last])
+        result.samples = {
+            c.id: audit.samples(c, BATCH, keys, kept, hidden, pipeline.quality.samples)
+            for c in checks
+            if c.bit is not None and results[c.id].failing
+        }
+        result.execution_time = time.monotonic() - begun
+        _conclude(result, found, pipeline.quality, count, audit.scans)
+    result.nodes = (NodeResult("audit", result.execution_time, count),)
+    _record(pipeline.project, result)
+    return result
+
+
+def _in_order(results: Mapping[str, CheckResult], checks: Sequence[Check]) -> list[CheckResult]:
+    return [results[check.id] for check in checks]
 
 
 def check_data(

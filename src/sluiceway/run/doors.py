@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +13,10 @@ from sqlglot import exp
 
 from sluiceway.connectors.memory import MemoryConfig, as_arrow, memory_connector
 from sluiceway.errors import Where
-from sluiceway.plan.build import build, names_read
 from sluiceway.plan.nodes import AuditGate, AuditSource, PythonStep, Transform
 from sluiceway.rules.base import BATCH
-from sluiceway.run.execute import Execution
 from sluiceway.run.gate import dimensions, score
-from sluiceway.run.resolve import resolved
+from sluiceway.run.prepared import prepared
 from sluiceway.run.runner import Progress, run
 from sluiceway.spec.model import Pipeline, Project, SourceSpec
 from sluiceway.spec.project import default_project, load_project
@@ -29,10 +24,9 @@ from sluiceway.spec.resolve import resolve
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
+    from sluiceway.run.execute import Execution
     import pyarrow as pa
 
-    from sluiceway.plan.nodes import Plan
-    from sluiceway.run.resolve import Resolved
     from sluiceway.run.result import CheckResult, RunResult
     from sluiceway.spec.pipeline import PipelineConfig
 
@@ -252,12 +246,12 @@ class DataPipeline:
 
     def _extract(self) -> ExtractResult:
         begun = time.monotonic()
-        with _prepared(self.pipeline) as (plan, execution):
+        with prepared(self.pipeline) as (plan, execution):
             tables = {name: _table(execution, name) for name in plan.pipeline.sources}
         return ExtractResult(tables, sum(t.num_rows for t in tables.values()), time.monotonic() - begun)
 
     def _validate(self, data: Any) -> ValidationResult:
-        with _prepared(self._given(data)) as (plan, execution):
+        with prepared(self._given(data)) as (plan, execution):
             for audit in plan.select(AuditSource):
                 execution.relations.scan(BATCH, execution.select_all(audit.source), reads=(audit.source,))
                 _, results = execution.audit.in_place(audit.checks)
@@ -266,7 +260,7 @@ class DataPipeline:
 
     def _transform(self, data: Any) -> TransformResult:
         begun = time.monotonic()
-        with _prepared(self._given(data)) as (plan, execution):
+        with prepared(self._given(data)) as (plan, execution):
             for node in plan.nodes:
                 if isinstance(node, Transform | PythonStep):
                     execution.transform(node)
@@ -275,7 +269,7 @@ class DataPipeline:
 
     def _quality(self, data: Any) -> QualityResult:
         quality = self.pipeline.quality
-        with _prepared(self._result(data)) as (plan, execution):
+        with prepared(self._result(data)) as (plan, execution):
             gate: AuditGate = plan.select(AuditGate)[0]
             execution.relations.scan(BATCH, execution.select_all(plan.last), reads=(plan.last,))
             execution.bind_target()
@@ -333,37 +327,3 @@ def _table(execution: Execution, name: str) -> pa.Table:
     query = exp.select("*").from_(exp.table_(name, quoted=True))
     sql = execution.relations.compile(query)
     return execution.engine.batches(sql, 122_880, execution.plan.binds).read_all()
-
-
-class _prepared:  # noqa: N801  used as a function, in a with statement
-    """Open, plan and extract, without locks, events or a publish."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
-        self._scratch = tempfile.TemporaryDirectory(prefix="sluiceway-")
-
-    def __enter__(self) -> tuple[Plan, Execution]:
-        now = datetime.now(UTC)
-        self._context = resolved(
-            self._pipeline,
-            started_at=now,
-            staging=Path(self._scratch.name) / "run",
-            named=names_read(self._pipeline),
-        )
-        opened: Resolved = self._context.__enter__()
-        plan = build(
-            self._pipeline, opened.schemas, target=opened.target, datasets=opened.datasets, started_at=now
-        )
-        execution = Execution("door", plan, opened, lambda _: nullcontext(_Timed()))
-        execution.open_scans()
-        execution.bind_sources()
-        return plan, execution
-
-    def __exit__(self, *error: Any) -> None:
-        self._context.__exit__(*error)
-        self._scratch.cleanup()
-
-
-@dataclass
-class _Timed:
-    rows: int | None = None

@@ -1,0 +1,1 @@
+"""Measured against peers, by ratio, in one run: ``make bench``."""

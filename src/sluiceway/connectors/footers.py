@@ -1,0 +1,61 @@
+"""What Parquet footers prove: rows, nulls and bounds, without reading a column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.duck import literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from sluiceway.schema import Schema
+
+__all__ = ["footers"]
+
+_BOUNDED = {"integer", "decimal", "date", "timestamp", "timestamptz"}
+"""Text is cut short in footers and NaN is left out of them: their bounds prove nothing."""
+
+
+def footers(
+    con: duckdb.DuckDBPyConnection, files: str, schema: Schema
+) -> tuple[Mapping[str, tuple[Any, Any, int | None]], int]:
+    """Per column (least, greatest, nulls) as text, and the number of rows, over all files.
+
+    Args:
+        files: a list of paths as a SQL literal.
+        schema: columns as they are in the files; those of another type there are left out.
+
+    A column is only in the answer where every row group of every file says how many nulls it has.
+    """
+    rows = con.execute(
+        f"SELECT COALESCE(sum(num_rows), 0)::BIGINT FROM parquet_file_metadata({files})"
+    ).fetchall()
+    parts = []
+    for column in schema:
+        low = high = "NULL"
+        if column.family in _BOUNDED:
+            # casting to the column's own type orders numbers as numbers; a file that says otherwise
+            # has text that does not cast, and then nothing is proven
+            least, greatest = (
+                f"TRY_CAST(COALESCE({exact}, {old}) AS {column.type})"
+                for exact, old in (("stats_min_value", "stats_min"), ("stats_max_value", "stats_max"))
+            )
+            filled = "stats_null_count < num_values"
+            known = f"count(*) FILTER ({filled} AND ({least} IS NULL OR {greatest} IS NULL)) = 0"
+            low = f"CASE WHEN {known} THEN min({least})::VARCHAR END"
+            high = f"CASE WHEN {known} THEN max({greatest})::VARCHAR END"
+        nulls = "CASE WHEN count(*) = count(stats_null_count) THEN sum(stats_null_count)::BIGINT END"
+        parts.append(
+            f"SELECT {literal(column.name)} AS name, {low} AS low, {high} AS high, {nulls} AS nulls, "
+            f"sum(num_values)::BIGINT AS n FROM _footers WHERE path_in_schema = {literal(column.name)}"
+        )
+    found = con.execute(
+        f"WITH _footers AS MATERIALIZED (SELECT * FROM parquet_metadata({files})) {' UNION ALL '.join(parts)}"
+    ).fetchall()
+    total = int(rows[0][0])
+    # a nested or repeated column has other numbers of values than rows; it proves nothing here
+    return {
+        name: (low, high, nulls) for name, low, high, nulls, n in found if nulls is not None and n == total
+    }, total
