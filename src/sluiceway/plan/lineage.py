@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
-
-from sqlglot import exp
+from typing import TYPE_CHECKING, Literal
 
 from sluiceway.errors import PlanError
 from sluiceway.schema import Schema
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 __all__ = ["Edge", "Lineage", "Subtype", "Traced", "column_lineage"]
 

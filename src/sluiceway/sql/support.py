@@ -124,18 +124,19 @@ _SCALARS = _words(
 )
 
 _NODES = _words(
-    """Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps AtTimeZone Avg Between BitwiseAnd BitwiseLeftShift
-    BitwiseNot BitwiseOr BitwiseRightShift Boolean Bracket ByteString CTE Case Cast Coalesce Collate
-    Column ColumnDef Columns Comprehension Count Cube CumeDist DPipe DataType DataTypeParam DenseRank
-    Distinct Div Dot EQ Escape Except Exists Explode Extract Filter Format FirstValue From GT GTE
-    GenerateSeries Glob Group Grouping GroupingSets Having ILike Identifier If IgnoreNulls In IntDiv
-    Intersect Interval IntervalSpan Is JSONExtract JSONExtractScalar JSONPath JSONPathKey JSONPathRoot
-    JSONPathSubscript Join LT LTE Lag Lambda LastValue Lateral Lead Left Like Limit Literal Map Max Min
-    Mod Mul NEQ Neg Not NthValue Ntile Null NullSafeEQ NullSafeNEQ Nullif Offset Or Order Ordered Overlay
-    Paren PercentRank PercentileCont PercentileDisc Placeholder Pow PropertyEQ Qualify Rank RawString
-    Replace RespectNulls Right Rollup RowNumber Select SimilarTo Slice Star StartsWith StrPosition Struct Sub Subquery
-    Substring Sum Table TableAlias ToMap Transform Trim Try TryCast Tuple Union Unnest Values Var Where
-    Window WindowSpec With WithinGroup"""
+    """Add Alias Aliases All And Anonymous Any Array ArrayContainedBy ArrayContainsAll ArrayOverlaps
+    AtTimeZone Avg Between BitwiseAnd BitwiseLeftShift BitwiseNot BitwiseOr BitwiseRightShift Boolean
+    Bracket ByteString CTE Case Cast Coalesce Collate Column ColumnDef Columns Comprehension Count Cube
+    CumeDist DPipe DataType DataTypeParam DenseRank Distinct Div Dot EQ Escape Except Exists Explode
+    Extract Filter FirstValue Format From GT GTE GenerateSeries Glob Group Grouping GroupingSets Having
+    ILike Identifier If IgnoreNulls In IntDiv Intersect Interval IntervalSpan Is JSONExtract
+    JSONExtractScalar JSONPath JSONPathKey JSONPathRoot JSONPathSubscript Join LT LTE Lag Lambda
+    LastValue Lateral Lead Left Like Limit Literal Map Max Min Mod Mul NEQ Neg Not NthValue Ntile Null
+    NullSafeEQ NullSafeNEQ Nullif Offset Or Order Ordered Overlay Paren PercentRank PercentileCont
+    PercentileDisc Placeholder Pow PropertyEQ Qualify Rank RawString Replace RespectNulls Right Rollup
+    RowNumber Select SimilarTo Slice Star StartsWith StrPosition Struct Sub Subquery Substring Sum Table
+    TableAlias ToMap Transform Trim Try TryCast Tuple Union Unnest Values Var Where Window WindowSpec
+    With WithinGroup"""
 )
 
 TARGETS: dict[str, Target] = {

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["arrow_schema", "canonical", "describe", "parse_type", "schema_of_arrow"]
 
 _local = threading.local()
-_TYPE_TEXT = re.compile(r"""[\w\s(),\[\]"'.-]+""")
-_TYPE_NODES = (exp.DataType, exp.DataTypeParam, exp.ColumnDef, exp.Identifier, exp.Literal)
 
 
 def _connection() -> duckdb.DuckDBPyConnection:
@@ -98,20 +96,27 @@ def parse_type(type_: str, where: Where | None = None) -> exp.DataType:
     """
     from sqlglot.errors import SqlglotError
 
-    # within a CAST nothing may be left over: DataType.build drops what it does not understand
+    # within a CAST nothing may be left over: DataType.build drops what it does not understand; the
+    # new line ends a comment that would hide the parenthesis
     try:
-        cast: Any = sqlglot.parse_one(f"CAST(NULL AS {type_})", read="duckdb", into=exp.Condition)
-    except (SqlglotError, ValueError):
+        cast: Any = sqlglot.parse_one(f"CAST(NULL AS {type_}\n)", read="duckdb", into=exp.Condition)
+    except SqlglotError:
         cast = None
-    whole = isinstance(cast, exp.Cast) and isinstance(cast.this, exp.Null) and _TYPE_TEXT.fullmatch(type_)
-    built = cast.to if whole else None
-    if not isinstance(built, exp.DataType) or not all(isinstance(n, _TYPE_NODES) for n in built.walk()):
+    built = cast.to if isinstance(cast, exp.Cast) and isinstance(cast.this, exp.Null) else None
+    if not isinstance(built, exp.DataType) or not all(_is_type(n) for n in built.walk()):
         raise PlanError(
             f"'{type_}' is not a type",
             where=where,
             hint="such as INTEGER, DECIMAL(18,2), VARCHAR, DATE, TIMESTAMP, VARCHAR[]",
         )
     return built
+
+
+def _is_type(node: Any) -> bool:
+    node.pop_comments()
+    if isinstance(node, exp.DataType):
+        return bool(node.this != exp.DataType.Type.USERDEFINED)
+    return isinstance(node, exp.DataTypeParam | exp.ColumnDef | exp.Identifier | exp.Literal)
 
 
 def canonical(type_: str, where: Where | None = None) -> str:
@@ -188,5 +193,5 @@ def _shown(table: str) -> str:
 
 def _binder_message(text: str) -> str:
     """DuckDB's message without the echo of a statement that the user never wrote."""
-    head = text.split("\n\nLINE ")[0].split("\nLINE ")[0]
+    head = re.split(r"\n+LINE ", text, maxsplit=1)[0]
     return head.replace("\n", " ").strip()

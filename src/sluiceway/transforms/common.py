@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
@@ -12,7 +12,9 @@ from sluiceway.schema import Schema
 from sluiceway.sql.names import bind_tables, tables_of
 from sluiceway.sql.safe import parse_expression, with_clock
 from sluiceway.sql.support import AGGREGATES, WINDOW_ONLY
-from sluiceway.transforms.base import StepContext
+
+if TYPE_CHECKING:
+    from sluiceway.transforms.base import StepContext
 
 __all__ = [
     "CURRENT",

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
-from sqlglot import exp
 
 from sluiceway.errors import EngineError, PlanError, SluicewayError, Where
 from sluiceway.schema import Column, Schema
@@ -18,6 +17,7 @@ from sluiceway.transforms.base import Step, StepContext
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from sqlglot import exp
 
 __all__ = ["Python"]
 

@@ -19,7 +19,7 @@ class Rename(Step):
 
     .. code-block:: yaml
 
-        - rename: {cust: customer_id, "Order Date": order_date}
+        - rename: {cust: customer, "Order Date": order_date}
     """
 
     kind: ClassVar[str] = "rename"

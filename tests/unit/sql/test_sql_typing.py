@@ -57,7 +57,7 @@ def test_other_refusals_have_a_place_and_no_echo(text: str) -> None:
         "INT, b INT",
         "(SELECT 1)",
         "",
-        "INT /* x */",
+        "INT /* x",
         "a.b",
         "INT b",
         "INT) + (1",
@@ -72,9 +72,11 @@ def test_what_is_no_type(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "canon"),
     [
-        ("text", "VARCHAR"), ("int8", "BIGINT"), ("decimal(10, 2)", "DECIMAL(10,2)"), ("timestamptz", "TIMESTAMP WITH TIME ZONE"),
-        ("struct(a int, \"b c\" text[])", 'STRUCT(a INTEGER, "b c" VARCHAR[])'), ("map(text, int)", "MAP(VARCHAR, INTEGER)"),
-        ("json", "JSON"), ("uuid", "UUID"), ("int[3]", "INTEGER[3]"), ("enum('a', 'b')", "ENUM('a', 'b')"),
+        ("text", "VARCHAR"), ("int8", "BIGINT"), ("decimal(10, 2)", "DECIMAL(10,2)"),
+        ("timestamptz", "TIMESTAMP WITH TIME ZONE"), ("map(text, int)", "MAP(VARCHAR, INTEGER)"),
+        ('struct(a int, "b c" text[])', 'STRUCT(a INTEGER, "b c" VARCHAR[])'),
+        ('struct("a-b) --" int)', 'STRUCT("a-b) --" INTEGER)'), ("int -- x", "INTEGER"), ("json", "JSON"),
+        ("uuid", "UUID"), ("int[3]", "INTEGER[3]"), ("enum('a', 'b')", "ENUM('a', 'b')"),
     ],
 )  # fmt: skip
 def test_types_as_duckdb_spells_them(text: str, canon: str) -> None:

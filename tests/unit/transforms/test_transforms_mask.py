@@ -37,8 +37,15 @@ def test_the_key_stands_in_no_text(bench: Bench) -> None:
 
 
 def test_other_methods_and_null(bench: Bench) -> None:
-    bench.table("m", {"a": "VARCHAR", "b": "VARCHAR", "c": "INTEGER", "d": "DATE", "e": "VARCHAR"},
-                [("secret", "0612345678", 7, "2026-01-02", "x"), (None, None, None, None, None), ("s", "12", 1, None, "")])  # fmt: skip
+    bench.table(
+        "m",
+        {"a": "VARCHAR", "b": "VARCHAR", "c": "INTEGER", "d": "DATE", "e": "VARCHAR"},
+        [
+            ("secret", "0612345678", 7, "2026-01-02", "x"),
+            (None, None, None, None, None),
+            ("s", "12", 1, None, ""),
+        ],
+    )
     value: dict[str, Any] = {
         "a": {"hash": True},
         "b": "partial",

@@ -46,13 +46,23 @@ def test_filter_binds_variables_beside_the_sql(bench: Bench) -> None:
 
 def test_a_missing_column_lists_what_there_is(bench: Bench) -> None:
     for kind, value in [
-        ("filter", "amont > 1"), ("select", ["amont"]), ("rename", {"amont": "x"}), ("cast", {"amont": "INTEGER"}),
-        ("derive", {"x": "amont + 1"}), ("deduplicate", "amont"), ("deduplicate", {"key": "id", "by": "amont"}),
-        ("aggregate", {"group_by": "amont"}), ("aggregate", {"measures": {"n": "sum(amont)"}}),
-        ("pivot", {"on": "amont", "values": [1], "using": "count(*)"}), ("unpivot", {"columns": ["amont"]}),
-        ("flatten", "amont"), ("mask", {"amont": "redact"}), ("join", {"with": "o", "on": "amont"}),
-        ("sql", "SELECT amont FROM _"), ("select", {"exclude": "amont"}),
-    ]:  # fmt: skip
+        ("filter", "amont > 1"),
+        ("select", ["amont"]),
+        ("rename", {"amont": "x"}),
+        ("cast", {"amont": "INTEGER"}),
+        ("derive", {"x": "amont + 1"}),
+        ("deduplicate", "amont"),
+        ("deduplicate", {"key": "id", "by": "amont"}),
+        ("aggregate", {"group_by": "amont"}),
+        ("aggregate", {"measures": {"n": "sum(amont)"}}),
+        ("pivot", {"on": "amont", "values": [1], "using": "count(*)"}),
+        ("unpivot", {"columns": ["amont"]}),
+        ("flatten", "amont"),
+        ("mask", {"amont": "redact"}),
+        ("join", {"with": "o", "on": "amont"}),
+        ("sql", "SELECT amont FROM _"),
+        ("select", {"exclude": "amont"}),
+    ]:
         said = refused(bench, kind, value)
         assert "'amont' does not exist" in said, kind
         assert "id, kind, amount, at" in said, kind
@@ -60,8 +70,11 @@ def test_a_missing_column_lists_what_there_is(bench: Bench) -> None:
 
 
 def test_an_unknown_relation_has_a_suggestion(bench: Bench) -> None:
-    for kind, value in [("join", {"with": "oo", "on": "id"}), ("sql", "SELECT * FROM oo"),
-                        ("filter", "id IN (SELECT id FROM oo)")]:  # fmt: skip
+    for kind, value in [
+        ("join", {"with": "oo", "on": "id"}),
+        ("sql", "SELECT * FROM oo"),
+        ("filter", "id IN (SELECT id FROM oo)"),
+    ]:
         said = refused(bench, kind, value)
         assert "'oo'" in said
         assert "did you mean 'o'?" in said
@@ -203,8 +216,11 @@ def test_unpivot(bench: Bench) -> None:
 
 
 def test_flatten_struct(bench: Bench) -> None:
-    bench.table("n", {"id": "INTEGER", "s": 'STRUCT(a INTEGER, "b c" VARCHAR, "in" STRUCT(z INTEGER))'},
-                [(1, {"a": 1, "b c": "x", "in": {"z": 5}}), (2, None)])  # fmt: skip
+    bench.table(
+        "n",
+        {"id": "INTEGER", "s": 'STRUCT(a INTEGER, "b c" VARCHAR, "in" STRUCT(z INTEGER))'},
+        [(1, {"a": 1, "b c": "x", "in": {"z": 5}}), (2, None)],
+    )
     names, rows = bench.run("flatten", "s", "n")
     assert names == ("id", "s_a", "s_b c", "s_in")
     assert rows == [(1, 1, "x", {"z": 5}), (2, None, None, None)]
@@ -230,8 +246,11 @@ def refused_on(bench: Bench, table: str, value: Any, rename: dict[str, str]) -> 
 
 
 def test_flatten_list(bench: Bench) -> None:
-    bench.table("n", {"id": "INTEGER", "l": "VARCHAR[]", "f": "INTEGER[2]"},
-                [(1, ["x", "y"], [1, 2]), (2, [], [3, 4]), (3, None, None)])  # fmt: skip
+    bench.table(
+        "n",
+        {"id": "INTEGER", "l": "VARCHAR[]", "f": "INTEGER[2]"},
+        [(1, ["x", "y"], [1, 2]), (2, [], [3, 4]), (3, None, None)],
+    )
     names, rows = bench.run("flatten", {"column": "l", "position": "n"}, "n")
     assert names == ("id", "l", "f", "n")
     assert [(r[0], r[1], r[3]) for r in rows] == [(1, "x", 1), (1, "y", 2), (2, None, None), (3, None, None)]
@@ -250,8 +269,11 @@ def test_flatten_says_what_to_do_with_other_types(bench: Bench) -> None:
 
 
 def test_sql(bench: Bench) -> None:
-    names, rows = bench.run("sql", "WITH o AS (SELECT * FROM o WHERE id > 0) "
-                                   "SELECT _.id, o.label FROM _ JOIN o USING (id) WHERE now() > DATE '2026-11-22'")  # fmt: skip
+    names, rows = bench.run(
+        "sql",
+        "WITH o AS (SELECT * FROM o WHERE id > 0) "
+        "SELECT _.id, o.label FROM _ JOIN o USING (id) WHERE now() > DATE '2026-11-22'",
+    )
     assert names == ("id", "label")
     assert rows == [(1, "one"), (1, "one")]
     step = parse("sql", "SELECT * FROM _ JOIN mart.rates USING (id) JOIN o USING (id)")
@@ -284,7 +306,9 @@ def test_names_that_need_quoting(bench: Bench) -> None:
     assert bench.run("mask", {'quo"te': "redact"}, "odd")[1][0][2] == "***"
     assert bench.run("unpivot", {"columns": ["my col", 'quo"te'], "name": evil}, "odd")[1][0][3] == "my col"
     assert bench.run("pivot", {"on": "my col", "values": [evil, "m"], "using": "count(*)"}, "odd") == (
-        (evil, "m"), [(0, 1)])  # fmt: skip
+        (evil, "m"),
+        [(0, 1)],
+    )
     bench.table(evil, {"order": "INTEGER", "x": "VARCHAR"}, [(1, "joined")])
     assert bench.run("join", {"with": evil, "on": "order"}, "odd")[1][0][5] == "joined"
     assert bench.run("filter", "TRUE", evil)[1] == [(1, "joined")]
@@ -306,9 +330,16 @@ def test_row_wise_is_told_truthfully() -> None:
     assert parse("derive", {"n": "lower(a)"}).is_row_wise()
     assert not parse("select", [{"n": "sum(a) OVER ()"}]).is_row_wise()
     assert parse("sql", "SELECT a, lower(b) AS b FROM _ WHERE a > 1 ORDER BY a").is_row_wise()
-    for text in ["SELECT DISTINCT a FROM _", "SELECT max(a) FROM _", "SELECT a FROM o", "SELECT a FROM _ UNION SELECT 1",
-                 "SELECT a FROM _ JOIN o USING (id)", "SELECT a, rank() OVER (ORDER BY a) FROM _",
-                 "SELECT a FROM _ QUALIFY 1 = 1", "SELECT string_agg(a, ',') FROM _"]:  # fmt: skip
+    for text in [
+        "SELECT DISTINCT a FROM _",
+        "SELECT max(a) FROM _",
+        "SELECT a FROM o",
+        "SELECT a FROM _ UNION SELECT 1",
+        "SELECT a FROM _ JOIN o USING (id)",
+        "SELECT a, rank() OVER (ORDER BY a) FROM _",
+        "SELECT a FROM _ QUALIFY 1 = 1",
+        "SELECT string_agg(a, ',') FROM _",
+    ]:
         assert not parse("sql", text).is_row_wise(), text
 
 
