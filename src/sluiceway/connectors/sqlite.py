@@ -14,9 +14,8 @@ from sluiceway.connectors.attached_source import AttachedSource, AttachedSourceC
 from sluiceway.connectors.base import Connector, ConnectorContext, SinkCapabilities, SinkConfig
 from sluiceway.connectors.loading import DUCKDB
 from sluiceway.duck import ident, literal, load_extension, relation
-from sluiceway.errors import DestinationError, SourceError
+from sluiceway.errors import DestinationError, PlanError, SourceError, Where
 from sluiceway.schema import Column, Schema, TableName
-from sluiceway.sql.safe import parse_select
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,7 +62,7 @@ class SqliteSource(AttachedSource):
         return relation(alias, "main", self.config.table)
 
     def _query(self, alias: str) -> str:
-        parse_select(self.config.query, self.context.where, dialect="sqlite")
+        _one_select(self.config.query, self.context.where)
         return self._by_sqlite(alias, self.config.query)
 
     def _by_sqlite(self, alias: str, query: str) -> str:
@@ -196,6 +195,21 @@ class SqliteSink(AttachedSink):
             f"CAST({ident(c)} AS {reads[c]}) AS {ident(c)}" if c in reads else ident(c) for c in there.names
         )
         return f"SELECT {columns} FROM {relation(*self._parts(table))}"
+
+
+def _one_select(query: str, where: Where) -> None:
+    """SQLite itself runs it, on a file opened read-only, where a SELECT can reach nothing else."""
+    import sqlglot
+    from sqlglot import exp
+
+    try:
+        trees = sqlglot.parse(query, read="sqlite")
+    except sqlglot.ParseError as error:
+        raise PlanError(f"the query is no SQL: {error}", where=where) from error
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+        raise PlanError(
+            "only one SELECT is allowed here", where=where, hint="write one SELECT, WITH included"
+        )
 
 
 def _storage(type_: str) -> str:
