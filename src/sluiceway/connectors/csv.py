@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv as pycsv
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
 
 from sluiceway.connectors.base import Connector, ConnectorContext, SinkConfig
+from sluiceway.connectors.csvtext import CsvText, is_clean, most_frequent, sampled, unique_names
 from sluiceway.connectors.files import BadRow, fits_integer, struct_sql
 from sluiceway.connectors.filesink import FileSink, FileSinkConfig
 from sluiceway.connectors.textfiles import TextConfig, TextFileSource, rejects_sql
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CONNECTOR", "CsvConfig", "CsvSinkConfig", "CsvSource"]
 
-_DELIMITERS = ",;\t|"
 _CHUNK = 20_000
 _NO_NULL = ("\x02no text is null\x02",)  # DuckDB wants one at least
 
@@ -117,13 +116,13 @@ class CsvSource(TextFileSource):
         for file in self.files():
             try:
                 with self.text(file) as text:
-                    lines = self._past_preamble(text)
+                    lines = self._view().lines(text)
                     first = next((line for line in lines if line.strip("\r\n")), None)
                     if first is None:
                         continue
                     if not self._delimiter:
-                        self._delimiter = _most_frequent(first, self.config.quote)
-                    heads[file] = next(self._parser(_chain(first, lines)))
+                        self._delimiter = most_frequent(first, self.config.quote)
+                    heads[file] = next(self._view().records(chain([first], lines)))
             except (OSError, UnicodeError, pycsv.Error) as error:
                 raise SourceError(
                     f"{self.display(file)}: the first line can't be read: {error}",
@@ -137,7 +136,7 @@ class CsvSource(TextFileSource):
         groups: dict[tuple[str, ...], list[Path]] = {}
         for file, head in heads.items():
             if self.config.header:
-                names = _unique_names(head)
+                names = unique_names(head)
             elif declared and len(declared) == len(head):
                 names = tuple(declared)
             elif declared:
@@ -174,13 +173,13 @@ class CsvSource(TextFileSource):
         with sample.open("w", encoding="utf-8", newline="") as out:
             for file in layout.files:
                 with self.text(file, errors="replace") as text:
-                    records = self._parser(self._past_preamble(text))
+                    records = self._view().records(self._view().lines(text))
                     if self.config.header:
                         next(records, None)
                     writer = pycsv.writer(out)
                     for record in islice(records, left):
                         if len(record) == len(layout.names):
-                            writer.writerow([_sampled(v, self.config.nulls) for v in record])
+                            writer.writerow([sampled(v, self.config.nulls) for v in record])
                             left -= 1
                 if left <= 0:
                     break
@@ -212,21 +211,15 @@ class CsvSource(TextFileSource):
 
     # python's view of a file ------------------------------------------------------------------------
 
-    def _past_preamble(self, text: Iterator[str]) -> Iterator[str]:
-        lines = islice(text, self.config.skip_rows, None)
-        comment = self.config.comment
-        return (line for line in lines if not line.startswith(comment)) if comment else lines
-
-    def _parser(self, lines: Iterator[str]) -> Iterator[list[str]]:
-        pycsv.field_size_limit(max(pycsv.field_size_limit(), self.config.max_line_size))
-        quote, escape = self.config.quote, self.config.escape
-        return pycsv.reader(
-            lines,
-            delimiter=self._delimiter,
-            quotechar=quote or None,
-            quoting=pycsv.QUOTE_MINIMAL if quote else pycsv.QUOTE_NONE,
-            doublequote=escape == quote,
-            escapechar=escape if escape and escape != quote else None,
+    def _view(self) -> CsvText:
+        config = self.config
+        return CsvText(
+            self._delimiter or ",",
+            config.quote,
+            config.escape,
+            config.skip_rows,
+            config.comment,
+            config.max_line_size,
         )
 
     # the scan ---------------------------------------------------------------------------------------
@@ -279,10 +272,11 @@ class CsvSource(TextFileSource):
         return line[len(line.rstrip("\r\n")) :]
 
     def _scans(self) -> list[str]:
-        scans = []
-        for layout in self._layouts:
-            for files in self._same_reader(layout):
-                scans.append(self._scan(layout, self._reader(layout, files, self.tolerant())))
+        scans = [
+            self._scan(layout, self._reader(layout, files, self.tolerant()))
+            for layout in self._layouts
+            for files in self._same_reader(layout)
+        ]
         if not scans:
             columns = ", ".join(f"CAST(NULL AS {c.type}) AS {ident(c.name)}" for c in self.schema())
             scans.append(f"SELECT {columns} WHERE FALSE")
@@ -375,7 +369,9 @@ class CsvSource(TextFileSource):
                 {
                     "n": pa.array(range(len(chunk)), pa.int64()),
                     **{
-                        f"v{i}": pa.array([_null(r[2][i], self.config.nulls) for r in chunk], pa.string())
+                        f"v{i}": pa.array(
+                            [None if r[2][i] in self.config.nulls else r[2][i] for r in chunk], pa.string()
+                        )
                         for i, _, _ in integers
                     },
                 }
@@ -392,74 +388,11 @@ class CsvSource(TextFileSource):
                     yield BadRow(file, line, text, f"'{record[index]}' is not {self._raw[name]}", name)
 
     def _records(self, layout: _Layout, file: Path) -> Iterator[tuple[int, str, list[str]]]:
-        """(first line, its text, values) of records that DuckDB accepts in shape."""
+        """Records with their lines, of those that DuckDB accepts in shape."""
         with self.text(file) as text:
-            taken: list[str] = []
-            number = 0
-
-            def lines() -> Iterator[str]:
-                nonlocal number
-                for number, line in enumerate(text, 1):
-                    if number <= self.config.skip_rows or (
-                        self.config.comment and line.startswith(self.config.comment)
-                    ):
-                        continue
-                    taken.append(line)
-                    yield line
-
-            header = self.config.header
-            for record in self._parser(lines()):
-                raw, first = "".join(taken), number - len(taken) + 1
-                taken.clear()
-                if not record:
-                    continue
-                if header:
-                    header = False
-                    continue
-                if len(record) == len(layout.names) and _clean(raw):
-                    yield first, raw.strip("\r\n"), record
-
-
-def _clean(text: str) -> bool:
-    """Without bytes that were not text (they came in as lone surrogates)."""
-    return not any("\udc80" <= c <= "\udcff" for c in text) if not text.isascii() else True
-
-
-def _sampled(value: str, nulls: tuple[str, ...]) -> str | None:
-    """A line break makes a value text, whatever else is in it; without it the sample is easy to sniff."""
-    return None if value in nulls else re.sub(r"[\r\n]", " ", value)
-
-
-def _null(value: str, nulls: tuple[str, ...]) -> str | None:
-    return None if value in nulls else value
-
-
-def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
-def _most_frequent(line: str, quote: str) -> str:
-    outside = "".join(line.split(quote)[::2]) if quote else line
-    return max(_DELIMITERS, key=lambda d: (outside.count(d), -_DELIMITERS.index(d)))
-
-
-def _unique_names(head: list[str]) -> tuple[str, ...]:
-    """As DuckDB names them: an empty name is ``columnN``, a repeated one gets ``_1``.
-
-    >>> _unique_names(["a", "A", "", "a"])
-    ('a', 'A_1', 'column2', 'a_2')
-    """
-    seen: dict[str, int] = {}
-    names: list[str] = []
-    for index, given in enumerate(head):
-        name = given or f"column{index}"
-        while name.casefold() in seen:
-            seen[given.casefold()] = seen.get(given.casefold(), 0) + 1
-            name = f"{given}_{seen[given.casefold()]}"
-        seen[name.casefold()] = 0
-        names.append(name)
-    return tuple(names)
+            for line, raw, record in self._view().placed(text, self.config.header):
+                if len(record) == len(layout.names) and is_clean(raw):
+                    yield line, raw, record
 
 
 def _source(config: CsvConfig, ctx: ConnectorContext) -> CsvSource:
@@ -479,8 +412,10 @@ CONNECTOR = Connector(
     sink=_sink,
     examples=(
         "type: csv\npath: data/orders.csv\n",
-        "type: csv\npath: data/*.csv\ndelimiter: ';'\nencoding: cp1252\nnulls: ['', NA]\n"
-        "columns: {order_id: BIGINT, amount: 'DECIMAL(10,2)', ordered_on: DATE}\n"
-        "date_format: '%d-%m-%Y'\non_bad_row: quarantine\n",
+        (
+            "type: csv\npath: data/*.csv\ndelimiter: ';'\nencoding: cp1252\nnulls: ['', NA]\n"
+            "columns: {order_id: BIGINT, amount: 'DECIMAL(10,2)', ordered_on: DATE}\n"
+            "date_format: '%d-%m-%Y'\non_bad_row: quarantine\n"
+        ),
     ),
 )

@@ -68,7 +68,8 @@ class FileFormat:
             return f"SELECT {columns} FROM read_parquet({paths}, union_by_name = true, {hive}) AS _live"
         if self.name == "csv":
             options = (
-                "all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = [''], "
+                "all_varchar = true, header = true, delim = ',', quote = '\"', escape = '\"', "
+                "nullstr = [''], "
                 "allow_quoted_nulls = false, union_by_name = true, hive_partitioning = false, "
                 "max_line_size = 16777216"
             )

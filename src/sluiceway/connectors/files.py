@@ -1,4 +1,4 @@
-"""What file sources share: which files, their fingerprint, hive folders, the SELECT, unreadable rows.
+"""What file sources share: their fingerprint, hive folders, the SELECT, unreadable rows.
 
 ``csv``, ``json`` and ``parquet`` differ in how a scan is written and how a broken row is found; all the
 rest is here. A source fixes its list of files once, so a file that arrives during the run belongs to
@@ -7,7 +7,6 @@ the next one.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import re
 import shutil
@@ -16,14 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from sluiceway.connectors.base import ConnectorContext, Read, SourceConfig
+from sluiceway.connectors.filelist import hive_parts, hive_type, list_files
 from sluiceway.duck import ident, literal, open_duckdb
-from sluiceway.errors import PlanError, SourceError, Where, did_you_mean
+from sluiceway.errors import PlanError, SourceError, did_you_mean
 from sluiceway.schema import Column, Schema
 
 if TYPE_CHECKING:
@@ -37,12 +36,10 @@ __all__ = [
     "FileSource",
     "FileSourceConfig",
     "fits_integer",
-    "list_files",
     "paths_sql",
     "struct_sql",
 ]
 
-_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _BATCH = 65_536
 _MARK = "unreadable value in source"
 
@@ -92,62 +89,6 @@ def fits_integer(text: str, type_: str) -> str:
         rf"THEN regexp_full_match({text}, '\s*[+-]?(\d+\.?0*|\d+[eE]\+?\d+)\s*') ELSE TRUE END "
         f"AND TRY_CAST({text} AS {type_}) IS NOT NULL)"
     )
-
-
-def list_files(
-    patterns: tuple[str, ...], ctx: ConnectorContext, suffixes: tuple[str, ...]
-) -> tuple[Path, ...]:
-    """The files that ``patterns`` name, sorted, links resolved later.
-
-    A name that exists is taken literally, even with glob characters in it; a folder stands for its
-    files with one of ``suffixes``, without names that start with ``.`` or ``_``.
-
-    Raises:
-        SourceError: a pattern that matches nothing, with its folder and what lies there.
-    """
-    found: dict[Path, None] = {}
-    for pattern in patterns:
-        if "://" in pattern:
-            raise SourceError(
-                f"'{pattern}' is not a local path", where=ctx.where, hint="copy the file here, or mount it"
-            )
-        path = ctx.path(pattern)
-        if path.is_file():
-            matches = [path]
-        elif path.is_dir():
-            matches = [p for p in sorted(path.rglob("*")) if p.is_file() and _visible(p, path, suffixes)]
-        else:
-            matches = sorted(Path(p) for p in glob.glob(str(path), recursive=True) if Path(p).is_file())  # noqa: PTH207 - Path.glob takes no absolute pattern
-        if not matches:
-            raise _nothing(pattern, path, ctx.where, suffixes)
-        found.update(dict.fromkeys(matches))
-    return tuple(found)
-
-
-def _visible(path: Path, root: Path, suffixes: tuple[str, ...]) -> bool:
-    names = path.relative_to(root).parts
-    return path.name.lower().endswith(suffixes) and not any(n.startswith((".", "_")) for n in names)
-
-
-def _nothing(pattern: str, path: Path, where: Where, suffixes: tuple[str, ...]) -> SourceError:
-    if path.is_dir():
-        return SourceError(
-            f"the folder '{pattern}' holds no file that ends in {', '.join(suffixes)}",
-            where=where,
-            hint=f"name the files by a glob: path: {pattern.rstrip('/')}/*",
-        )
-    folder = path
-    while not folder.is_dir() or glob.has_magic(str(folder)):
-        folder = folder.parent
-    there = [p.name for p in sorted(folder.iterdir())][:200]
-    if not there:
-        hint = "that folder is empty; check path:"
-    elif glob.has_magic(pattern):
-        hint = f"it holds {', '.join(there[:8])}{', …' if len(there) > 8 else ''}"
-    else:
-        hint = did_you_mean(path.name, there[:20])
-    kind = "no file matches" if glob.has_magic(pattern) else "there is no file"
-    return SourceError(f"{kind} '{pattern}'; looked in {folder}", where=where, hint=hint)
 
 
 class FileSource:
@@ -240,7 +181,7 @@ class FileSource:
             return {}
         project = self.ctx.project  # a folder above the project is no part of the data
         inside = [f.relative_to(project) if f.is_relative_to(project) else f for f in files]
-        keys = [tuple(_hive_parts(file)) for file in inside]
+        keys = [tuple(hive_parts(file)) for file in inside]
         names = [tuple(key for key, _ in parts) for parts in keys]
         if not names[0] or len(set(names)) > 1:
             if wanted:
@@ -252,7 +193,7 @@ class FileSource:
             return {}
         declared = self._declared()
         values = {name: {parts[i][1] for parts in keys} for i, name in enumerate(names[0])}
-        return {name: declared.get(name) or _hive_type(found) for name, found in values.items()}
+        return {name: declared.get(name) or hive_type(found) for name, found in values.items()}
 
     def hive_sql(self) -> str:
         """The hive options of DuckDB's readers, nothing left to guess."""
@@ -494,19 +435,3 @@ def _since(read: Read, schema: Schema) -> str:
     mark = f"CAST({literal(read.since.value or '')} AS {column.type})"
     condition = f"{ident(column.name)} {operator} {mark}"
     return f"({condition} OR {ident(column.name)} IS NULL)" if read.include_null_cursor else f"({condition})"
-
-
-def _hive_parts(file: Path) -> Iterator[tuple[str, str]]:
-    for part in file.parts[:-1]:
-        key, equals, value = part.partition("=")
-        if equals and key and "=" not in value:
-            yield key, unquote(value)
-
-
-def _hive_type(values: set[str]) -> str:
-    known = values - {_HIVE_NULL}
-    if known and all(re.fullmatch(r"-?(0|[1-9]\d{0,17})", value) for value in known):
-        return "BIGINT"
-    if known and all(re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", v) for v in known):
-        return "DATE"
-    return "VARCHAR"

@@ -19,6 +19,14 @@ from sluiceway.connectors.base import ConnectorContext, SinkCapabilities, SinkCo
 from sluiceway.connectors.durable import file_key, link_or_copy, sync_file, sync_folder, write_json
 from sluiceway.connectors.fileformat import FORMATS
 from sluiceway.connectors.filejournal import Intent, Places
+from sluiceway.connectors.filerecords import (
+    evolved,
+    footer_rows,
+    receipt_json,
+    receipt_of,
+    same_count,
+    statuses_json,
+)
 from sluiceway.connectors.files import paths_sql, struct_sql
 from sluiceway.connectors.ledger import new_receipt
 from sluiceway.connectors.loading import check_order
@@ -107,11 +115,12 @@ class FileSink:
             PlanError: the name is not one for folders, or a link leads out of the warehouse.
         """
         for part in (table.namespace, table.name):
-            if not _PART.fullmatch(part) or ".." in part or part.endswith((".", " ")) or part == "_sluiceway":
+            bad = not _PART.fullmatch(part) or ".." in part or part.endswith((".", " "))
+            if bad or part == "_sluiceway":
                 raise PlanError(
                     f"'{table}' can't name a folder of files",
                     where=self.ctx.where,
-                    hint="start with a letter, a digit or _; then letters, digits, spaces, _ $ . - may follow",
+                    hint="start with a letter, a digit or _; letters, digits, spaces, _ $ . - may follow",
                 )
         live = self.places.root / table.namespace / table.name
         resolved = live.resolve()
@@ -162,7 +171,7 @@ class FileSink:
     def receipts(self, pipeline: str | None = None, run_id: str | None = None) -> tuple[Receipt, ...]:
         found = []
         for path in (self.places.system / "receipts").glob("*.json"):
-            receipt = _receipt(json.loads(path.read_text(encoding="utf-8")))
+            receipt = receipt_of(json.loads(path.read_text(encoding="utf-8")))
             if pipeline in (None, receipt.pipeline) and run_id in (None, receipt.run_id):
                 found.append(receipt)
         return tuple(sorted(found, key=lambda r: (r.published_at, r.run_id), reverse=True))
@@ -202,7 +211,7 @@ class FileSink:
             changed = self._still_waiting(quarantine_ids)
             if changed:
                 name = f"{datetime.now(UTC).isoformat()}:{changed[0]}"
-                write_json(self.places.status(name), _statuses(changed, status))
+                write_json(self.places.status(name), statuses_json(changed, status))
             return len(changed)
 
     def rollback(self, run_id: str, *, new_run_id: str, force: bool, keep_cursor: bool) -> Receipt:
@@ -232,7 +241,7 @@ class FileSink:
             self._settle_table(table)
             earlier = self.places.receipt(order.run_id, table)
             if earlier.exists():
-                return _receipt(json.loads(earlier.read_text(encoding="utf-8")))
+                return receipt_of(json.loads(earlier.read_text(encoding="utf-8")))
             receipt = new_receipt(staged, order, datetime.now(UTC))
             try:
                 intent = self._stage(staged, order, receipt)
@@ -261,7 +270,7 @@ class FileSink:
         rows = folder / "rows"
         rows.mkdir(parents=True)
         before = self.columns(order.table) if order.mode == "append" else None
-        schema = _evolved(staged.schema, before, order)
+        schema = evolved(staged.schema, before, order)
         self.format.check(schema)
         files = self._rows(staged, order, rows, first=before is None)
         beside: list[tuple[Path, Path]] = []
@@ -270,12 +279,12 @@ class FileSink:
             names = ", ".join(f"CAST({ident(n)} AS {t}) AS {ident(n)}" for n, t in QUARANTINE_COLUMNS.items())
             select = f"SELECT {names} FROM ({staged.quarantined}) AS _q"
             written = self._copy(staged, select, target, quarantine=True)
-            _same_count(written, staged.quarantined_rows, "quarantined rows")
+            same_count(written, staged.quarantined_rows, "quarantined rows")
             beside.append((target, self.places.quarantine(order.run_id, table)))
         texts: list[tuple[str, Any, Path]] = []
         if changed := self._still_waiting(order.replays):
             status = self.places.status(f"{order.run_id}:{table}")
-            texts.append(("replays.json", _statuses(changed, "replayed"), status))
+            texts.append(("replays.json", statuses_json(changed, "replayed"), status))
         kept = {"columns": [[c.name, c.type] for c in schema], "table": table}
         texts.append(("schema.json", kept, self.places.schema(table)))
         if order.cursors:
@@ -283,7 +292,7 @@ class FileSink:
             texts.append(
                 ("state.json", [asdict(c) for c in cursors.values()], self.places.state(order.pipeline))
             )
-        texts.append(("receipt.json", _receipt_json(receipt), self.places.receipt(order.run_id, table)))
+        texts.append(("receipt.json", receipt_json(receipt), self.places.receipt(order.run_id, table)))
         for name, value, final in texts:
             write_json(folder / name, value)
             beside.append((folder / name, final))
@@ -315,7 +324,7 @@ class FileSink:
             names = [f"{run}-{number:05}{self.format.suffix}" for number in range(len(staged.files))]
             for name, file in zip(names, staged.files):
                 link_or_copy(Path(file), rows / name)
-            _same_count(_footer_rows([rows / name for name in names]), staged.published, "rows")
+            same_count(footer_rows([rows / name for name in names]), staged.published, "rows")
             return names
         columns = ", ".join(self.format.value(column) for column in staged.schema)
         select = f"SELECT {columns} FROM ({staged.good}) AS _good"
@@ -324,7 +333,7 @@ class FileSink:
             written = self._copy(staged, select, rows, pattern=f"{run}-{{i}}")
         else:
             written = self._copy(staged, select, rows / f"{run}-00000{self.format.suffix}")
-        _same_count(written, staged.published, "rows")
+        same_count(written, staged.published, "rows")
         found = sorted(p for p in rows.rglob(f"*{self.format.suffix}") if p.is_file())
         for folder in {p.parent for p in found}:
             sync_folder(folder)
@@ -342,7 +351,7 @@ class FileSink:
         if getattr(staged.engine, "name", None) != "duckdb":
             con.register("_handed", staged.engine.batches(select, _BATCH))
             select = "SELECT * FROM _handed"
-        rows = _written(con, fmt.copy_sql(select, target, partitions, pattern))
+        rows = int(con.execute(fmt.copy_sql(select, target, partitions, pattern)).fetchall()[0][0])
         if not pattern:
             sync_file(target)
         return rows
@@ -393,51 +402,3 @@ class FileSink:
                 if full
                 else "check that the folder can be written and read, then run again",
             ) from error
-
-
-def _evolved(batch: Schema, before: Schema | None, order: PublishOrder) -> Schema:
-    """The table's columns after the publish."""
-    if before is None:
-        return batch
-    types = {c.name: order.widen_columns.get(c.name, c.type) for c in before}
-    types.update({n: t for n, t in order.add_columns.items() if n not in before})
-    after = Schema.of(types)
-    for column in batch:
-        there = after.get(column.name)
-        if there is None or there.type != column.type:
-            is_now = f"is {there.type} there" if there else "is not there"
-            raise DestinationError(
-                f"column '{column.name}' {column.type} can't be appended to '{order.table}': it {is_now}",
-                hint="cast it in a step, or load with mode: replace",
-            )
-    return after
-
-
-def _written(con: Any, sql: str) -> int:
-    return int(con.execute(sql).fetchall()[0][0])
-
-
-def _footer_rows(files: Sequence[Path]) -> int:
-    import pyarrow.parquet as pq
-
-    return sum(int(pq.read_metadata(file).num_rows) for file in files)
-
-
-def _same_count(found: int, expected: int, what: str) -> None:
-    if found != expected:
-        raise DestinationError(
-            f"{found} {what} were written where the gate judged {expected}; nothing was published",
-            hint="the staging changed after the gate: run again",
-        )
-
-
-def _statuses(ids: Sequence[str], status: str) -> list[dict[str, str]]:
-    return [{"quarantine_id": one, "status": status} for one in ids]
-
-
-def _receipt_json(receipt: Receipt) -> dict[str, Any]:
-    return {**asdict(receipt), "published_at": receipt.published_at.isoformat()}
-
-
-def _receipt(found: dict[str, Any]) -> Receipt:
-    return Receipt(**{**found, "published_at": datetime.fromisoformat(found["published_at"])})

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from sluiceway.connectors.base import Connector, ConnectorContext, SinkConfig
+from sluiceway.connectors.csvtext import is_clean
 from sluiceway.connectors.files import BadRow, fits_integer, struct_sql
 from sluiceway.connectors.filesink import FileSink, FileSinkConfig
+from sluiceway.connectors.jsontypes import fits_nested, object_sql, pointer_to
 from sluiceway.connectors.textfiles import TextConfig, TextFileSource
 from sluiceway.duck import ident, literal
 from sluiceway.errors import SourceError
@@ -153,8 +155,8 @@ class JsonSource(TextFileSource):
                 f"FROM {reader}, columns = {struct_sql({name: 'JSON'})})"
             ).fetchall()[0][0]
             return "JSON" if nested else "VARCHAR"
-        if type_ in ("HUGEINT", "UHUGEINT"):
-            return "DECIMAL(38,0)"  # Parquet has no such integers
+        if type_ in ("HUGEINT", "UHUGEINT") or (type_ == "DOUBLE" and self._whole_numbers(reader, name)):
+            return "DECIMAL(38,0)"  # Parquet has no such integers, and a DOUBLE would round them
         if type_ == "TIMESTAMP":
             zoned = con.execute(
                 f"SELECT bool_or(regexp_matches({column}, {literal(_ZONED)})) "
@@ -171,6 +173,15 @@ class JsonSource(TextFileSource):
         except duckdb.Error:  # DuckDB guessed a date format that is not ISO: text, until it is declared
             return "VARCHAR"
         return type_
+
+    def _whole_numbers(self, reader: str, name: str) -> bool:
+        """DuckDB takes integers of more than 64 bits for DOUBLE."""
+        types = struct_sql({name: "VARCHAR"})
+        rows = self.private().execute(
+            f"SELECT bool_and(regexp_full_match({ident(name)}, '-?[0-9]{{1,38}}')) "
+            f"FROM {reader}, columns = {types})"
+        ).fetchall()  # fmt: skip
+        return bool(rows[0][0])
 
     # the scan ---------------------------------------------------------------------------------------
 
@@ -239,7 +250,7 @@ class JsonSource(TextFileSource):
         text = "json" if kind == "array" else "line"
         source = self._lines(files) if kind == "lines" else self._objects(files)
         hive = "".join(f", {ident(n)}" for n in self._hive)
-        objects = f"SELECT {_object(text)} AS _o{hive} FROM {source} AS _file"
+        objects = f"SELECT {object_sql(text)} AS _o{hive} FROM {source} AS _file"
         values, good = [], ["_o IS NOT NULL"]
         for column in self.schema():
             name, type_ = column.name, self._raw[column.name]
@@ -251,7 +262,7 @@ class JsonSource(TextFileSource):
         return f"SELECT {', '.join(values)} FROM ({objects}) AS _objects WHERE {' AND '.join(good)}"
 
     def _value(self, name: str, type_: str) -> str:
-        pointer = literal(_pointer(name))
+        pointer = literal(pointer_to(name))
         text = f"json_extract_string(_o, {pointer})"
         match family(type_):
             case "text":
@@ -259,7 +270,7 @@ class JsonSource(TextFileSource):
             case "json":
                 return f"json_extract(_o, {pointer})"
             case "nested":
-                return f"TRY(CAST(json_extract(_o, {pointer}) AS {type_}))"
+                return f"TRY_CAST(json_extract(_o, {pointer}) AS {type_})"
             case "date" if "dateformat" in self._formats:
                 return f"CAST(try_strptime({text}, {literal(self._formats['dateformat'])}) AS DATE)"
             case "timestamp" | "timestamptz" if "timestampformat" in self._formats:
@@ -268,12 +279,15 @@ class JsonSource(TextFileSource):
                 return f"TRY_CAST({text} AS {type_})"
 
     def _good(self, name: str, type_: str) -> str:
-        text = f"json_extract_string(_o, {literal(_pointer(name))})"
-        fits = (
-            fits_integer(text, type_)
-            if family(type_) == "integer"
-            else f"({self._value(name, type_)}) IS NOT NULL"
-        )
+        pointer = literal(pointer_to(name))
+        text = f"json_extract_string(_o, {pointer})"
+        match family(type_):
+            case "integer":
+                fits = fits_integer(text, type_)
+            case "nested":
+                fits = fits_nested(f"json_extract(_o, {pointer})", type_)
+            case _:
+                fits = f"({self._value(name, type_)}) IS NOT NULL"
         return f"({text} IS NULL OR {fits})"
 
     # bad rows ---------------------------------------------------------------------------------------
@@ -295,7 +309,7 @@ class JsonSource(TextFileSource):
             f"WHEN NOT {self._good(name, type_)} THEN {literal(name)}"
             for name, type_ in self._inner().items()
         )
-        return f"CASE WHEN {_object(text)} IS NULL THEN '' {cases} END"
+        return f"CASE WHEN {object_sql(text)} IS NULL THEN '' {cases} END"
 
     def _bad_lines(self, con: duckdb.DuckDBPyConnection, file: Path) -> Iterator[BadRow]:
         import pyarrow as pa
@@ -303,12 +317,12 @@ class JsonSource(TextFileSource):
         with self.text(file) as stream:
             lines = ((n, line.strip()) for n, line in enumerate(stream, 1) if line.strip())
             while chunk := list(islice(lines, _CHUNK)):
-                clean = [text if _utf8(text) else None for _, text in chunk]
+                clean = [text if is_clean(text) else None for _, text in chunk]
                 given = pa.table({"n": pa.array(range(len(chunk))), "line": pa.array(clean, pa.string())})
                 con.register("_given", given)
                 found = con.execute(
                     f"SELECT n, {self._judge('line')} AS c FROM "
-                    f"(SELECT *, {_object('line')} AS _o FROM _given) AS _g WHERE c IS NOT NULL ORDER BY n"
+                    f"(SELECT *, {object_sql('line')} AS _o FROM _given) AS _g WHERE c IS NOT NULL ORDER BY n"
                 ).fetchall()
                 con.unregister("_given")
                 for n, column in found:
@@ -322,7 +336,7 @@ class JsonSource(TextFileSource):
     def _bad_objects(self, con: duckdb.DuckDBPyConnection, file: Path) -> Iterator[BadRow]:
         rows = con.execute(
             f"SELECT n, json, {self._judge('json')} AS c FROM (SELECT row_number() OVER () AS n, json, "
-            f"{_object('json')} AS _o FROM {self._objects((file,))} AS _file) AS _g WHERE c IS NOT NULL"
+            f"{object_sql('json')} AS _o FROM {self._objects((file,))} AS _file) AS _g WHERE c IS NOT NULL"
         )
         while chunk := self._fetch(rows, file):
             for number, text, column in chunk:
@@ -343,27 +357,6 @@ def _packed(compression: str) -> str:
     return "uncompressed" if compression == "none" else compression
 
 
-def _object(text: str) -> str:
-    """The text as JSON where it is an object, else NULL."""
-    return (
-        f"CASE WHEN json_valid({text}) THEN CASE WHEN json_type({text}) = 'OBJECT' "
-        f"THEN CAST({text} AS JSON) END END"
-    )
-
-
-def _pointer(name: str) -> str:
-    """A JSON pointer: any key, whatever signs it holds.
-
-    >>> _pointer("a/b~c")
-    '/a~1b~0c'
-    """
-    return "/" + name.replace("~", "~0").replace("/", "~1")
-
-
-def _utf8(text: str) -> bool:
-    return text.isascii() or not any("\udc80" <= c <= "\udcff" for c in text)
-
-
 def _source(config: JsonConfig, ctx: ConnectorContext) -> JsonSource:
     return JsonSource(config, ctx)
 
@@ -381,7 +374,9 @@ CONNECTOR = Connector(
     sink=_sink,
     examples=(
         "type: json\npath: data/events.jsonl\n",
-        "type: json\npath: data/orders.json\nformat: array\ncolumns: {id: BIGINT, tags: 'VARCHAR[]'}\n"
-        "on_bad_row: quarantine\n",
+        (
+            "type: json\npath: data/orders.json\nformat: array\ncolumns: {id: BIGINT, tags: 'VARCHAR[]'}\n"
+            "on_bad_row: quarantine\n"
+        ),
     ),
 )
