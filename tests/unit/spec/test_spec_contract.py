@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -229,8 +229,10 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
             {"query": 'SELECT count(*) FROM _ WHERE "amount" < 0', "must_be": 0},
         ),
         (
-            "{type: custom, engine: sluiceway,"
-            " implementation: {range: {column: amount, min: 1}, on_fail: quarantine}}",
+            (
+                "{type: custom, engine: sluiceway,"
+                " implementation: {range: {column: amount, min: 1}, on_fail: quarantine}}"
+            ),
             "range",
             {"column": "amount", "min": 1, "on_fail": "quarantine"},
         ),
@@ -240,8 +242,10 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
             {"column": "amount", "severity": "warning"},
         ),
         (
-            "{metric: nullValues, mustBe: 0, id: n1, name: x, severity: Warn, dimension: coverage,"
-            " description: d}",
+            (
+                "{metric: nullValues, mustBe: 0, id: n1, name: x, severity: Warn, dimension: coverage,"
+                " description: d}"
+            ),
             "not_null",
             {
                 "column": "amount", "name": "n1", "severity": "warning", "dimension": "completeness",

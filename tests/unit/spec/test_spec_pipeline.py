@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +13,6 @@ from sluiceway.spec.model import Pipeline, SchemaContract
 from sluiceway.spec.pipeline import DestinationConfig, PipelineConfig
 from sluiceway.spec.project import load_project
 from sluiceway.spec.resolve import resolve
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

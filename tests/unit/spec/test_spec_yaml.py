@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 from sluiceway.errors import SpecError
 from sluiceway.spec.units import duration, size
 from sluiceway.spec.yaml import MAX_BYTES, Document, read_yaml, read_yaml_text
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
