@@ -217,9 +217,23 @@ class _Reader:
     name: str = "duckdb"
 
 
+def _on_path() -> dict[str, str]:
+    """How a shell finds ``sluiceway`` where it does not, as after ``make demo``."""
+    import shutil
+    import sys
+
+    activate = Path(sys.prefix) / "bin" / "activate"
+    if shutil.which("sluiceway") is not None or not activate.is_file():
+        return {}
+    here = Path.cwd()
+    shown = activate.relative_to(here) if activate.is_relative_to(here) else activate
+    return {f". {shown}": "puts sluiceway on the path"}
+
+
 def _next(console: Console, folder: Path) -> list[str]:
     """What to type next."""
     commands = {
+        **_on_path(),
         f"cd {folder}": "the project",
         "sluiceway explain flights": "the plan and its SQL",
         "sluiceway quarantine show --pipeline flights --limit 5": "rows that were turned away",
