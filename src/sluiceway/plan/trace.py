@@ -6,38 +6,15 @@ lambdas, structs, COLUMNS) and, where it can't follow, says "all of it" rather t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from sqlglot import exp
 
-from sluiceway.plan.lineage import NONE, Edges, Subtype, Traced, indirect, through
-from sluiceway.sql.support import AGGREGATES, WINDOW_ONLY
+from sluiceway.plan.lineage import NONE, Edges, Traced, indirect, through
+from sluiceway.plan.trace_values import Scope, Unknown, aggregates, resolve, union, value
 
 __all__ = ["trace"]
-
-_HASHES = frozenset({"md5", "sha1", "sha256", "hash", "md5_number", "md5_number_lower", "md5_number_upper"})
-
-
-@dataclass
-class _Scope:
-    """What names mean at one place. ``aliases`` are the columns that the SELECT itself made."""
-
-    env: Mapping[str, Traced]
-    outer: _Scope | None = None
-    sources: dict[str, Traced] = field(default_factory=dict)
-    merged: set[str] = field(default_factory=set)
-    hidden: set[str] = field(default_factory=set)
-    aliases: dict[str, Edges] = field(default_factory=dict)
-    windows: dict[str, Any] = field(default_factory=dict)
-
-    def everything(self) -> Edges:
-        return _union(s.everything() for s in self.sources.values())
-
-
-class _Unknown(Exception):
-    """The columns can't be told apart here; the caller falls back to all that is read."""
 
 
 def trace(query: exp.Expr, known: Mapping[str, Traced]) -> Traced | None:
@@ -47,30 +24,26 @@ def trace(query: exp.Expr, known: Mapping[str, Traced]) -> Traced | None:
     """
     try:
         return _query(query, known, None)
-    except _Unknown:
+    except Unknown:
         return None
-
-
-def _union(parts: Iterable[Edges]) -> Edges:
-    return frozenset().union(*parts)
 
 
 # --- queries ----------------------------------------------------------------------------------------
 
 
-def _query(query: Any, env: Mapping[str, Traced], outer: _Scope | None) -> Traced:
+def _query(query: Any, env: Mapping[str, Traced], outer: Scope | None) -> Traced:
     env = _with(query, env, outer)
     if isinstance(query, exp.Subquery):
         inner = _query(query.this, env, outer)
-        return _ordered(query, inner, _Scope(env, outer, {"": inner}))
+        return _ordered(query, inner, Scope(env, _query, outer, {"": inner}))
     if isinstance(query, exp.SetOperation):
         return _set_operation(query, env, outer)
     if isinstance(query, exp.Select):
         return _select(query, env, outer)
-    raise _Unknown
+    raise Unknown
 
 
-def _with(query: Any, env: Mapping[str, Traced], outer: _Scope | None) -> Mapping[str, Traced]:
+def _with(query: Any, env: Mapping[str, Traced], outer: Scope | None) -> Mapping[str, Traced]:
     with_ = query.args.get("with_")
     if with_ is None:
         return env
@@ -94,7 +67,7 @@ def _renamed(traced: Traced, aliased: Any) -> Traced:
     return Traced(columns, traced.rows)
 
 
-def _set_operation(query: Any, env: Mapping[str, Traced], outer: _Scope | None) -> Traced:
+def _set_operation(query: Any, env: Mapping[str, Traced], outer: Scope | None) -> Traced:
     left, right = _query(query.left, env, outer), _query(query.right, env, outer)
     rows = left.rows | right.rows
     if isinstance(query, exp.Union):
@@ -103,7 +76,7 @@ def _set_operation(query: Any, env: Mapping[str, Traced], outer: _Scope | None) 
         columns = dict(left.columns)
         rows |= indirect(left.everything() | right.everything(), "FILTER")
     whole = Traced(columns, rows)
-    return _ordered(query, whole, _Scope(env, outer, {"": whole}))
+    return _ordered(query, whole, Scope(env, _query, outer, {"": whole}))
 
 
 def _side_by_side(left: Traced, right: Traced, *, by_name: bool) -> dict[str, Edges]:
@@ -111,23 +84,23 @@ def _side_by_side(left: Traced, right: Traced, *, by_name: bool) -> dict[str, Ed
         columns = {name: edges | (right.get(name) or NONE) for name, edges in left.columns.items()}
         return columns | {n: e for n, e in right.columns.items() if left.get(n) is None}
     if len(left.columns) != len(right.columns):
-        raise _Unknown
+        raise Unknown
     pairs = zip(left.columns.items(), right.columns.values(), strict=True)
     return {name: edges | other for (name, edges), other in pairs}
 
 
-def _ordered(query: Any, traced: Traced, scope: _Scope) -> Traced:
+def _ordered(query: Any, traced: Traced, scope: Scope) -> Traced:
     return Traced(traced.columns, traced.rows | _order(query.args.get("order"), traced, scope))
 
 
-def _order(order: Any, made: Traced, scope: _Scope) -> Edges:
+def _order(order: Any, made: Traced, scope: Scope) -> Edges:
     found = NONE
     for term in order.expressions if order is not None else ():
         found |= indirect(_term(term.this, made, scope), "SORT")
     return found
 
 
-def _term(node: Any, made: Traced, scope: _Scope) -> Edges:
+def _term(node: Any, made: Traced, scope: Scope) -> Edges:
     """A term of ORDER BY or GROUP BY: a position, ALL, or an expression."""
     if isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit():
         position = int(node.name) - 1
@@ -137,11 +110,11 @@ def _term(node: Any, made: Traced, scope: _Scope) -> Edges:
         return made.everything()
     if isinstance(node, exp.Column) and not node.table and (edges := made.get(node.name)) is not None:
         return edges
-    return _value(node, scope)
+    return value(node, scope)
 
 
-def _select(query: Any, env: Mapping[str, Traced], outer: _Scope | None) -> Traced:
-    scope = _Scope(env, outer)
+def _select(query: Any, env: Mapping[str, Traced], outer: Scope | None) -> Traced:
+    scope = Scope(env, _query, outer)
     rows = _sources(query, scope)
     for window in query.args.get("windows") or ():
         scope.windows[window.name.casefold()] = window
@@ -154,10 +127,10 @@ def _select(query: Any, env: Mapping[str, Traced], outer: _Scope | None) -> Trac
     traced = Traced(_numbered(columns))
     for key in ("where", "having"):
         if query.args.get(key) is not None:
-            rows |= indirect(_value(query.args[key].this, scope), "FILTER")
+            rows |= indirect(value(query.args[key].this, scope), "FILTER")
     rows |= _group(query, traced, scope)
     if query.args.get("qualify") is not None:
-        rows |= indirect(_value(query.args["qualify"].this, scope), "FILTER")
+        rows |= indirect(value(query.args["qualify"].this, scope), "FILTER")
     rows |= _order(query.args.get("order"), traced, scope)
     return Traced(traced.columns, rows)
 
@@ -170,28 +143,28 @@ def _numbered(columns: list[tuple[str, Edges]]) -> dict[str, Edges]:
     return found
 
 
-def _group(query: Any, made: Traced, scope: _Scope) -> Edges:
+def _group(query: Any, made: Traced, scope: Scope) -> Edges:
     found = NONE
     distinct, group = query.args.get("distinct"), query.args.get("group")
     if distinct is not None:
         on = distinct.args.get("on")
         terms = on.expressions if isinstance(on, exp.Tuple) else [on] if on is not None else []
-        found |= _union(_term(t, made, scope) for t in terms) if terms else made.everything()
+        found |= union(_term(t, made, scope) for t in terms) if terms else made.everything()
     if group is not None:
         if group.args.get("all"):
-            plain = [e for e in query.expressions if not _aggregates(e)]
-            found |= _union(_value(e.unalias(), scope) for e in plain if not e.is_star)
-        found |= _union(_term(t, made, scope) for t in group.expressions)
+            plain = [e for e in query.expressions if not aggregates(e)]
+            found |= union(value(e.unalias(), scope) for e in plain if not e.is_star)
+        found |= union(_term(t, made, scope) for t in group.expressions)
         for key in ("cube", "rollup", "grouping_sets"):
             for part in group.args.get(key) or ():
-                found |= _union(_value(e, scope) for e in part.expressions)
+                found |= union(value(e, scope) for e in part.expressions)
     return indirect(found, "GROUP_BY")
 
 
 # --- FROM and JOIN ----------------------------------------------------------------------------------
 
 
-def _sources(query: Any, scope: _Scope) -> Edges:
+def _sources(query: Any, scope: Scope) -> Edges:
     rows = NONE
     from_ = query.args.get("from_")
     if from_ is not None:
@@ -203,7 +176,7 @@ def _sources(query: Any, scope: _Scope) -> Edges:
     return rows
 
 
-def _join(join: Any, scope: _Scope) -> Edges:
+def _join(join: Any, scope: Scope) -> Edges:
     before = dict(scope.sources)
     rows = _add(join.this, scope)
     added = [name for name in scope.sources if name not in before]
@@ -214,16 +187,16 @@ def _join(join: Any, scope: _Scope) -> Edges:
         shared = [c for s in before.values() for c in s.columns if c.casefold() in theirs]
     for name in shared:
         sides = [s.get(name) for s in scope.sources.values()]
-        condition |= _union(edges for edges in sides if edges is not None)
+        condition |= union(edges for edges in sides if edges is not None)
         scope.merged.add(name.casefold())
     if join.args.get("on") is not None:
-        condition |= _value(join.args["on"], scope)
+        condition |= value(join.args["on"], scope)
     if str(join.args.get("kind") or join.args.get("side") or "").upper() in ("SEMI", "ANTI"):
         scope.hidden.update(added)
     return rows | indirect(condition, "JOIN")
 
 
-def _add(item: Any, scope: _Scope) -> Edges:
+def _add(item: Any, scope: Scope) -> Edges:
     """Put what stands in FROM into ``scope``; the edges that already decide about its rows."""
     rows = NONE
     for join in item.args.get("joins") or ():  # a nested join in parentheses
@@ -234,11 +207,11 @@ def _add(item: Any, scope: _Scope) -> Edges:
     return rows | traced.rows
 
 
-def _item(item: Any, scope: _Scope) -> Traced:
+def _item(item: Any, scope: Scope) -> Traced:
     if isinstance(item, exp.Table):
         found = scope.env.get(".".join(p.name for p in item.parts).casefold())
         if found is None:
-            raise _Unknown
+            raise Unknown
         return _renamed(found, item)
     if isinstance(item, exp.Unnest):
         return _unnest(item, scope)
@@ -248,25 +221,25 @@ def _item(item: Any, scope: _Scope) -> Traced:
         return _renamed(_query(item, scope.env, scope), item)
     if isinstance(item, exp.Values):
         return _values(item, scope)
-    raise _Unknown
+    raise Unknown
 
 
-def _values(item: Any, scope: _Scope) -> Traced:
+def _values(item: Any, scope: Scope) -> Traced:
     width = len(item.expressions[0].expressions) if item.expressions else 0
     columns = {
-        f"col{i}": _union(
-            through(_value(row.expressions[i], scope), "TRANSFORMATION") for row in item.expressions
+        f"col{i}": union(
+            through(value(row.expressions[i], scope), "TRANSFORMATION") for row in item.expressions
         )
         for i in range(width)
     }
     return _renamed(Traced(columns), item)
 
 
-def _unnest(item: Any, scope: _Scope) -> Traced:
+def _unnest(item: Any, scope: Scope) -> Traced:
     columns = {}
     for i, expression in enumerate(item.expressions):
-        columns["unnest" if i == 0 else f"unnest:{i}"] = through(_value(expression, scope), "TRANSFORMATION")
-    rows = indirect(_union(columns.values()), "JOIN")
+        columns["unnest" if i == 0 else f"unnest:{i}"] = through(value(expression, scope), "TRANSFORMATION")
+    rows = indirect(union(columns.values()), "JOIN")
     traced = _renamed(Traced(columns), item)
     offset = item.args.get("offset")
     if isinstance(offset, exp.Identifier):
@@ -277,22 +250,22 @@ def _unnest(item: Any, scope: _Scope) -> Traced:
 # --- projections ------------------------------------------------------------------------------------
 
 
-def _projection(item: Any, scope: _Scope) -> list[tuple[str, Edges]]:
+def _projection(item: Any, scope: Scope) -> list[tuple[str, Edges]]:
     if isinstance(item, exp.Star):
         return _star(item, scope, None)
     if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
         return _star(item.this, scope, item.table.casefold())
     if item.find(exp.Columns) or _spreads(item):
-        raise _Unknown
+        raise Unknown
     inner = item.unalias()
-    edges = _masked(item, scope) if "masks" in item.meta else _value(inner, scope)
+    edges = _masked(item, scope) if "masks" in item.meta else value(inner, scope)
     return [(item.alias_or_name, edges)]
 
 
-def _masked(item: Any, scope: _Scope) -> Edges:
+def _masked(item: Any, scope: Scope) -> Edges:
     """A column of the mask step: whatever the method, the value came from there and can't be read."""
     column = exp.column(item.meta["masks"])
-    return through(_resolve(column, scope), "TRANSFORMATION", masking=True)
+    return through(resolve(column, scope), "TRANSFORMATION", masking=True)
 
 
 def _spreads(item: Any) -> bool:
@@ -302,7 +275,7 @@ def _spreads(item: Any) -> bool:
     )
 
 
-def _star(star: Any, scope: _Scope, only: str | None) -> list[tuple[str, Edges]]:
+def _star(star: Any, scope: Scope, only: str | None) -> list[tuple[str, Edges]]:
     gone = {c.name.casefold() for c in star.args.get("except_") or ()}
     replaced = {a.alias.casefold(): a.this for a in star.args.get("replace") or ()}
     renamed = {a.this.name.casefold(): a.alias for a in star.args.get("rename") or ()}
@@ -316,142 +289,10 @@ def _star(star: Any, scope: _Scope, only: str | None) -> list[tuple[str, Edges]]
             if key in gone or (only is None and key in scope.merged and key in seen):
                 continue
             seen.add(key)
-            value = _value(replaced[key], scope) if key in replaced else edges
+            flow = value(replaced[key], scope) if key in replaced else edges
             if only is None and key in scope.merged and key not in replaced:
-                value = _resolve(exp.column(name), scope)
-            found.append((renamed.get(key, name), value))
+                flow = resolve(exp.column(name), scope)
+            found.append((renamed.get(key, name), flow))
     if not found:
-        raise _Unknown
+        raise Unknown
     return found
-
-
-# --- expressions ------------------------------------------------------------------------------------
-
-
-def _value(node: Any, scope: _Scope) -> Edges:
-    """What flows into ``node``; what only decides comes as INDIRECT."""
-    for kind, handler in _HANDLERS:
-        if isinstance(node, kind):
-            return handler(node, scope)
-    subtype: Subtype = "AGGREGATION" if _is_aggregate(node) else "TRANSFORMATION"
-    masking = isinstance(node, exp.Anonymous) and node.name.lower() in _HASHES
-    return through(_children(node, scope), subtype, masking=masking)
-
-
-def _children(node: Any, scope: _Scope) -> Edges:
-    return _union(_value(child, scope) for child in node.iter_expressions())
-
-
-def _column(node: Any, scope: _Scope) -> Edges:
-    return _resolve(node, scope)
-
-
-def _resolve(node: Any, scope: _Scope | None) -> Edges:
-    parts = [p.name.casefold() for p in node.parts]
-    place = scope
-    while place is not None:
-        found = _look_up(parts, place)
-        if found is not None:
-            return found
-        place = place.outer
-    if node.find_ancestor(exp.Lambda, exp.Comprehension) is not None:
-        return NONE  # the variable of a lambda; what it runs over is a child of its own
-    raise _Unknown
-
-
-def _look_up(parts: list[str], scope: _Scope) -> Edges | None:
-    if len(parts) > 1 and parts[0] in scope.sources:
-        edges = scope.sources[parts[0]].get(parts[1])
-        if edges is not None:
-            return edges if len(parts) == 2 else through(edges, "TRANSFORMATION")
-    sides = [e for s in scope.sources.values() if (e := s.get(parts[0])) is not None]
-    if sides:
-        whole = _union(sides) if parts[0] in scope.merged else sides[0]
-        return whole if len(parts) == 1 else through(whole, "TRANSFORMATION")
-    if parts[0] in scope.aliases:
-        return (
-            scope.aliases[parts[0]] if len(parts) == 1 else through(scope.aliases[parts[0]], "TRANSFORMATION")
-        )
-    if len(parts) == 1 and parts[0] in scope.sources:  # a whole row as a struct
-        return through(scope.sources[parts[0]].everything(), "TRANSFORMATION")
-    return None
-
-
-def _case(node: Any, scope: _Scope) -> Edges:
-    conditions = [node.this] if node.this is not None else []
-    values = [node.args["default"]] if node.args.get("default") is not None else []
-    for branch in node.args["ifs"]:
-        conditions.append(branch.this)
-        values.append(branch.args["true"])
-    return _branches(conditions, values, scope)
-
-
-def _if(node: Any, scope: _Scope) -> Edges:
-    values = [node.args[key] for key in ("true", "false") if node.args.get(key) is not None]
-    return _branches([node.this], values, scope)
-
-
-def _branches(conditions: list[Any], values: list[Any], scope: _Scope) -> Edges:
-    decide = _union(indirect(_value(c, scope), "CONDITIONAL") for c in conditions)
-    return decide | _union(through(_value(v, scope), "TRANSFORMATION") for v in values)
-
-
-def _window(node: Any, scope: _Scope) -> Edges:
-    base: Any = node
-    named = node.args.get("alias")
-    decide = NONE
-    while base is not None:
-        parts = [*(base.args.get("partition_by") or ())]
-        order = base.args.get("order")
-        parts += [term.this for term in order.expressions] if order is not None else []
-        decide |= _union(indirect(_value(p, scope), "WINDOW") for p in parts)
-        base = scope.windows.get(named.name.casefold()) if named is not None else None
-        named = None
-    return through(_value(node.this, scope), "TRANSFORMATION") | decide
-
-
-def _filtered(node: Any, scope: _Scope) -> Edges:
-    condition = indirect(_value(node.expression.this, scope), "CONDITIONAL")
-    return _value(node.this, scope) | condition
-
-
-def _sorted(node: Any, scope: _Scope) -> Edges:
-    """ORDER BY within an aggregate: ``this`` is the argument that stands before it."""
-    inner = _value(node.this, scope) if node.this is not None else NONE
-    return inner | _union(indirect(_value(t.this, scope), "SORT") for t in node.expressions)
-
-
-def _subquery(node: Any, scope: _Scope) -> Edges:
-    inner = _query(node, scope.env, scope)
-    return through(inner.everything(), "TRANSFORMATION") | inner.rows
-
-
-def _nothing(node: Any, scope: _Scope) -> Edges:
-    return NONE
-
-
-def _same(node: Any, scope: _Scope) -> Edges:
-    return _value(node.this, scope)
-
-
-_HANDLERS: tuple[tuple[Any, Callable[[Any, _Scope], Edges]], ...] = (
-    (exp.Column, _column),
-    ((exp.Literal, exp.Null, exp.Boolean, exp.Placeholder, exp.DataType, exp.Identifier, exp.Star), _nothing),
-    ((exp.Alias, exp.Paren), _same),
-    (exp.Case, _case),
-    (exp.If, _if),
-    (exp.Window, _window),
-    (exp.Filter, _filtered),
-    (exp.Order, _sorted),
-    ((exp.Subquery, exp.Select, exp.SetOperation), _subquery),
-)
-
-
-def _is_aggregate(node: Any) -> bool:
-    if isinstance(node, exp.Anonymous):
-        return node.name.lower() in AGGREGATES
-    return isinstance(node, exp.AggFunc) and node.sql_name().lower() not in WINDOW_ONLY
-
-
-def _aggregates(node: Any) -> bool:
-    return any(_is_aggregate(n) for n in node.walk())

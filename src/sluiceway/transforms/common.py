@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -152,10 +153,12 @@ def _variable_hint(name: str, known: Mapping[str, Any]) -> str:
 
 
 def subquery_reads(texts: Iterable[str]) -> tuple[str, ...]:
-    """Relations that the expressions' subqueries name."""
+    """Relations that the expressions' subqueries name. What can't be parsed names none: ``compile``
+    refuses it, and knows the place."""
     found: dict[str, None] = {}
     for text in texts:
-        found.update(dict.fromkeys(tables_of(parse_expression(text, Where()))))
+        with suppress(PlanError):
+            found.update(dict.fromkeys(tables_of(parse_expression(text, Where()))))
     return tuple(name for name in found if name != CURRENT)
 
 

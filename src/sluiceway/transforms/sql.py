@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from sqlglot import exp
 
-from sluiceway.errors import Where
+from sluiceway.errors import PlanError, Where
 from sluiceway.sql.names import bind_tables, cte_of, tables_of
 from sluiceway.sql.safe import parse_select, with_clock
 from sluiceway.transforms.base import Step, StepContext
@@ -35,7 +35,11 @@ class SqlStep(Step):
         return "query"
 
     def reads(self) -> tuple[str, ...]:
-        return tuple(name for name in tables_of(parse_select(self.query, Where())) if name != CURRENT)
+        try:
+            tree = parse_select(self.query, Where())
+        except PlanError:  # compile refuses it, and knows the place
+            return ()
+        return tuple(name for name in tables_of(tree) if name != CURRENT)
 
     def is_row_wise(self) -> bool:
         """One plain SELECT over ``_`` alone."""

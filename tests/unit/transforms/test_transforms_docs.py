@@ -42,7 +42,8 @@ def test_the_example_is_a_step_that_compiles(kind: str) -> None:
         return
     columns = {
         "status": "VARCHAR", "order_id": "INTEGER", "amount": "DOUBLE", "discount": "DOUBLE",
-        "cust": "INTEGER", "Order Date": "DATE", "ordered_at": "VARCHAR", "updated_at": "TIMESTAMP", "origin": "VARCHAR",
+        "cust": "INTEGER", "Order Date": "DATE",
+        "ordered_at": "VARCHAR", "updated_at": "TIMESTAMP", "origin": "VARCHAR",
         "country": "VARCHAR", "q1": "INTEGER", "q2": "INTEGER", "q3": "INTEGER", "q4": "INTEGER",
         "address": "STRUCT(city VARCHAR)", "email": "VARCHAR", "phone": "VARCHAR", "name": "VARCHAR",
         "customer_id": "INTEGER",

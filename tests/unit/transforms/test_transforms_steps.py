@@ -349,6 +349,12 @@ def test_reads_name_what_subqueries_name() -> None:
     assert parse("join", {"with": "mart.x", "on": "id"}).reads() == ("mart.x",)
 
 
+def test_bad_sql_is_told_with_its_place_and_not_before(bench: Bench) -> None:
+    for kind, value in [("sql", "SELEC 1"), ("filter", "a >"), ("derive", {"x": "random()"})]:
+        assert parse(kind, value).reads() == ()
+        assert refused(bench, kind, value).startswith("pipelines/p.yml:7: transform[0]: ")
+
+
 def test_every_step_reads_only_what_it_says(bench: Bench) -> None:
     query = parse("deduplicate", "id").compile_antijoin(bench.context())  # type: ignore[attr-defined]
     assert tables_of(query) == ("t",)
