@@ -180,17 +180,15 @@ class PipelineConfig(Strict):
     _document: Document = PrivateAttr(default_factory=lambda: Document(None))
     _moved: dict[KeyPath, KeyPath] = PrivateAttr(default_factory=dict)
 
-    if not TYPE_CHECKING:
-
-        def __init__(self, **data: Any) -> None:
-            moved: dict[KeyPath, KeyPath] = {}
-            place = _PLACE.get()
-            data = canonical(data, moved, place)
-            try:
-                super().__init__(**data)
-            except ValidationError as error:
-                raise spec_error(error, data, place, type(self)) from None
-            self._moved = moved
+    def __init__(self, **data: Any) -> None:
+        moved: dict[KeyPath, KeyPath] = {}
+        place = _PLACE.get()
+        data = canonical(data, moved, place)
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise spec_error(error, data, place, type(self)) from None
+        self._moved = moved
 
     def __repr__(self) -> str:
         """The name only: what was declared may hold secrets."""

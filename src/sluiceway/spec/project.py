@@ -287,8 +287,9 @@ def find_pipeline(project: Project, name_or_path: str) -> Path:
     matches = [file for name, file in names if name == name_or_path]
     if len(matches) > 1:
         raise _twice(name_or_path, matches[0], matches[1])
-    if matches:
-        return matches[0]
+    unnamed = [file for file in broken if file.stem == name_or_path]
+    if matches or unnamed:  # loading the broken one says what is wrong with it
+        return [*matches, *unnamed][0]
     where = None if project.file is None else Where(shown(project.file.parent / "pipelines"))
     hint = _known(names, name_or_path)
     if broken:

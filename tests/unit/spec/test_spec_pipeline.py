@@ -235,7 +235,11 @@ def test_extract_query_belongs_to_the_only_source() -> None:
         pipeline="o", sources={"a": {"type": "duckdb", "path": "x"}}, extract_query="SELECT 1"
     )
     assert config.sources["a"]["query"] == "SELECT 1"
-    for sources, said in (({}, "needs a source"), ({"a": {}, "b": {}}, "which of the 2 sources")):
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({}, "needs a source"),
+        ({"a": {}, "b": {}}, "which of the 2 sources"),
+    ]
+    for sources, said in cases:
         with pytest.raises(SpecError, match=said):
             PipelineConfig(pipeline="o", sources=sources, extract_query="SELECT 1")
     with pytest.raises(SpecError, match="both are given"):

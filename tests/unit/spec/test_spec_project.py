@@ -8,6 +8,7 @@ import pytest
 
 from sluiceway.errors import SpecError, Where
 from sluiceway.secrets import redact
+from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.project import default_project, find_pipeline, find_project, load_project, pipeline_files
 from sluiceway.spec.resolve import environment_of
 from sluiceway.spec.variables import register_secrets, substitute
@@ -219,6 +220,8 @@ def test_a_broken_file_does_not_hide_the_others_but_is_named(tmp_path: Path) -> 
     with pytest.raises(SpecError, match="no pipeline 'other'") as caught:
         find_pipeline(project, "other")
     assert "broken.yml" in (caught.value.hint or "")
+    with pytest.raises(SpecError, match="not YAML"):
+        PipelineConfig.load(find_pipeline(project, "broken"))
     with pytest.raises(SpecError, match="not YAML"):
         pipeline_files(project)
 
