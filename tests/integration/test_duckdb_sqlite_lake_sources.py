@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ class TestEverySystem:
     ) -> None:
         made = source(tmp_path, system, table=NAMES[system], timezone="Europe/Amsterdam", **TYPED)
         found = rows(engine, made, Read(columns=("seen",), filters=("id = 1",)), native=native)
-        assert found == [(datetime(2026, 1, 1, 0, 0),)]  # noqa: DTZ001
+        assert found == [(datetime(2026, 1, 1, tzinfo=UTC),)]
 
 
 def test_a_table_that_is_not_there_names_those_that_are(tmp_path: Path, system: str) -> None:

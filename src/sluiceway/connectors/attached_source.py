@@ -163,7 +163,7 @@ class AttachedSource:
                 text = f"CAST({text} AS {type_})"
             if self.config.timezone != "UTC" and type_ in ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS"):
                 zone = literal(self.config.timezone)
-                text = f"CAST({text} AS TIMESTAMP) AT TIME ZONE {zone} AT TIME ZONE 'UTC'"
+                text = f"CAST({text} AS TIMESTAMP) AT TIME ZONE {zone}"  # a TIMESTAMPTZ
             yield f"{text} AS {ident(name)}"
 
     @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from sluiceway.connectors.attached import AttachedSink
+from sluiceway.connectors.attached import AttachedSink, duckdb_errors, first_line
 from sluiceway.connectors.attached_source import (
     AttachedSource,
     AttachedSourceConfig,
@@ -115,10 +115,14 @@ class DuckDBSink(AttachedSink):
             if not self._held:
                 stack.enter_context(file_lock(self._locks(), f"file {self._path}", timeout, holder))
                 self._open_file(timeout)
-                stack.callback(self._con.execute, f"DETACH {ident(self.alias)}")
+                stack.callback(self._close_file)
             self._held += 1
             stack.callback(self._release)
             yield
+
+    def _close_file(self) -> None:
+        with duckdb_errors(f"{self.config.path} can't be closed"):
+            self._con.execute(f"DETACH {ident(self.alias)}")
 
     def _release(self) -> None:
         self._held -= 1
@@ -140,7 +144,7 @@ class DuckDBSink(AttachedSink):
                     raise
                 if time.monotonic() >= deadline:
                     raise LockTimeoutError(
-                        f"{self.config.path} is open in another process; waited {timeout:g} s: {error}",
+                        f"{self.config.path} is open in another process; waited {timeout:g} s: {first_line(error)}",
                         hint="close it there, or raise lock_timeout; a ducklake warehouse has no such limit",
                     ) from error
             time.sleep(_POLL)
