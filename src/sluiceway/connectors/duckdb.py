@@ -144,7 +144,7 @@ class DuckDBSink(AttachedSink):
                     raise
                 if time.monotonic() >= deadline:
                     raise LockTimeoutError(
-                        f"{self.config.path} is open in another process; waited {timeout:g} s: {first_line(error)}",
+                        f"{self.config.path} is open elsewhere; waited {timeout:g} s: {first_line(error)}",
                         hint="close it there, or raise lock_timeout; a ducklake warehouse has no such limit",
                     ) from error
             time.sleep(_POLL)
