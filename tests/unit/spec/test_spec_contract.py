@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sluiceway.duck import open_duckdb
 from sluiceway.errors import ConfigError, SpecError
 from sluiceway.schema import TableName
 from sluiceway.spec.contract import load_contract, read_contract
@@ -404,3 +405,30 @@ def test_mistakes_in_contracts(read: Any, text: str, place: str, said: str, hint
 def test_what_is_no_contract(read: Any, head: str, said: str) -> None:
     with pytest.raises(SpecError, match=said):
         read("", head=head)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("{metric: nullValues, mustNotBe: 9}", 2),
+        ("{metric: nullValues, mustNotBe: 9, unit: percent}", 25.0),
+        ("{metric: missingValues, mustNotBe: 9, arguments: {missingValues: [null, 'n''a']}}", 3),
+        ("{metric: missingValues, mustNotBe: 9, arguments: {missingValues: [b]}}", 1),
+        ("{metric: invalidValues, mustNotBe: 9, arguments: {validValues: [a, b, null]}}", 2),
+        ("{metric: invalidValues, mustNotBe: 9, arguments: {pattern: '[ab]'}}", 2),
+        ("{metric: duplicateValues, mustNotBe: 9}", 3),
+        ("{metric: rowCount, mustNotBe: 9}", 8),
+        ("{type: sql, query: 'SELECT count(*) FROM orders WHERE orders.amount = ''a''', mustNotBe: 9}", 3),
+    ],
+)
+def test_the_numbers_that_sql_rules_judge_are_right(read: Any, text: str, number: float) -> None:
+    """Eight rows: a three times, b, cc, n'a, and two NULLs."""
+    (declared,) = read(check(text)).rules
+    con = open_duckdb(threads=1)
+    try:
+        con.execute("CREATE TABLE _ (amount VARCHAR)")
+        rows = [("a",), ("a",), ("a",), ("b",), ("cc",), ("n'a",), (None,), (None,)]
+        con.executemany("INSERT INTO _ VALUES (?)", rows)
+        assert con.execute(declared.rule.model_dump()["query"]).fetchall() == [(number,)]
+    finally:
+        con.close()

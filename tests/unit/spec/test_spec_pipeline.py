@@ -235,7 +235,7 @@ def test_extract_query_belongs_to_the_only_source() -> None:
         pipeline="o", sources={"a": {"type": "duckdb", "path": "x"}}, extract_query="SELECT 1"
     )
     assert config.sources["a"]["query"] == "SELECT 1"
-    cases: list[tuple[dict[str, Any], str]] = [
+    cases: list[tuple[dict[str, object], str]] = [
         ({}, "needs a source"),
         ({"a": {}, "b": {}}, "which of the 2 sources"),
     ]
