@@ -31,7 +31,10 @@ def merge(make_project):
 
 def test_merge_takes_the_newer_row_and_counts_late_ones(merge):
     assert merge.run("m").success
-    merge.write("data/a.csv", "id,v,at\n1,11,2026-01-01 00:00:00\n2,22,2026-01-03 00:00:00\n3,30,2026-01-03 00:00:00\n")
+    merge.write(
+        "data/a.csv",
+        "id,v,at\n1,11,2026-01-01 00:00:00\n2,22,2026-01-03 00:00:00\n3,30,2026-01-03 00:00:00\n",
+    )
     result = merge.run("m")
     assert result.error is None
     assert merge.rows("mart.m", "id, v") == [(1, 10), (2, 22), (3, 30)]
@@ -50,7 +53,8 @@ def test_replayed_rows_pass_todays_rules_and_leave_the_quarantine(merge):
     assert merge.run("m").records.quarantined == 2
     project = load_project(merge.folder)
     assert sum(row["rows"] for row in list_quarantine(project, None)) == 2
-    merge.write("pipelines/m.yml", MERGE.replace("min: 0", "min: -5"))
+    # a tolerance is of a batch; rows that were all turned away before may fail again without a block
+    merge.write("pipelines/m.yml", MERGE.replace("min: 0}", "min: -5}\n    tolerance: 10%"))
     result = replay(merge.resolve("m"))
     assert result.error is None
     assert (result.records.published, result.records.quarantined) == (1, 1)
@@ -341,3 +345,40 @@ def test_the_store_knows_the_run_its_lineage_and_masked_samples(merge):
     assert document["status"] == "succeeded"
     assert json.dumps(document).count("range:v") >= 1
     assert any("a.csv" in json.dumps(node) for node in graph["nodes"])
+
+
+CONTRACT = """\
+apiVersion: v3.1.0
+kind: DataContract
+id: a-contract
+version: 1.0.0
+status: active
+schema:
+  - name: a
+    properties:
+      - {name: id, logicalType: integer, physicalType: BIGINT, required: true}
+"""
+
+
+def test_a_column_beyond_the_contract_blocks_and_the_other_rules_are_judged(make_project):
+    project = make_project(
+        {
+            "data/a.csv": "id,extra\n1,x\n1,y\n",
+            "contracts/a.odcs.yaml": CONTRACT,
+            "pipelines/a.yml": """\
+                pipeline: a
+                sources: {a: {type: csv, path: data/a.csv}}
+                contract: contracts/a.odcs.yaml
+                rules:
+                  - unique: extra
+                  - unique: id
+                destination: {table: mart.a}
+                """,
+        }
+    )
+    result = project.run("a")
+    assert result.status == "blocked"
+    failing = {check.check.id: check.failing for check in result.checks}
+    assert failing["schema:extra"] == 1
+    assert (failing["unique:extra"], failing["unique:id"]) == (0, 2)
+    assert not project.exists("mart.a")

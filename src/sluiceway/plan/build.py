@@ -147,6 +147,9 @@ def build(
     conformed = _conform(pipeline, result, target)
     output = Schema(tuple(conformed.schema))
     checks = builder.checks((*conformed.rules, *pipeline.rules), result)
+    for check in checks:
+        if not check.in_pass:  # judged over what was staged
+            output.require(check.rule.columns_used, check.where, "what the destination takes")
     lineage = _lineage(builder, last)
     extract = [_extract(builder, name, checks, count_reads) for name in pipeline.sources]
     audits = [AuditSource(name, found) for name in pipeline.sources if (found := builder.source_checks(name))]

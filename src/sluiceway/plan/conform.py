@@ -204,6 +204,7 @@ def _new_column(out: Conformed, given: Column, policy: SchemaContract, where: Wh
     elif policy.columns == "freeze":
         expected = f"{of} has no column {given.name}"
         out.judge(FrozenColumn(column=given.name, expected=expected, on_fail="block"), where)
+        out.keep(given, given.type, given.name)  # nothing is published; the other rules still judge it
     else:
         on_fail = _ON_FAIL[policy.columns]
         rule = NewColumn(column=given.name, severity="error", on_fail=on_fail)

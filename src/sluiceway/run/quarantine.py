@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sluiceway.connectors.base import Sink
     from sluiceway.engines.base import Engine
     from sluiceway.run.result import RunResult
-    from sluiceway.spec.model import Pipeline, Project
+    from sluiceway.spec.model import DeclaredRule, Pipeline, Project
 
 __all__ = ["discard", "export", "list_quarantine", "replay", "show"]
 
@@ -268,6 +268,13 @@ def _may_replay(pipeline: Pipeline, phase: str, runs: set[str]) -> None:
             )
 
 
+def _without_tolerance(declared: DeclaredRule) -> DeclaredRule:
+    """A share of rows that were all turned away before says nothing: those that fail again wait on."""
+    if declared.rule.effective_on_fail != "quarantine" or declared.rule.tolerance is None:
+        return declared
+    return replace(declared, rule=declared.rule.model_copy(update={"tolerance": None}))
+
+
 def _replaying(pipeline: Pipeline, phase: str, source: str, ids: Sequence[str], schema: Schema) -> Pipeline:
     """The same pipeline, with the quarantined rows in place of what they came from."""
     destination = pipeline.destination
@@ -279,11 +286,13 @@ def _replaying(pipeline: Pipeline, phase: str, source: str, ids: Sequence[str], 
             raise PlanError("quarantined rows are read from the destination of the run")
         return _QuarantineSource(config, ctx.sink, ids, schema)
 
+    pipeline = replace(pipeline, rules=tuple(_without_tolerance(d) for d in pipeline.rules))
     connector = Connector(
         "quarantine", "rows that were turned away", QuarantineConfig, open_source, rescan=True
     )
     name = source or "quarantined"
     rules = pipeline.sources[source].rules if phase == "source" else ()
+    rules = tuple(_without_tolerance(declared) for declared in rules)
     spec = SourceSpec(name, connector, QuarantineConfig(type="quarantine"), Where(), rules=rules)
     if phase == "source":
         sources = {key: spec if key == source else value for key, value in pipeline.sources.items()}

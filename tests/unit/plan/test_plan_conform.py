@@ -34,11 +34,11 @@ def test_names_are_the_destinations_and_narrower_types_widen_silently():
 
 @pytest.mark.parametrize(
     ("policy", "on_fail", "kept"),
-    [("freeze", "block", False), ("discard_row", "quarantine", False), ("discard_value", "warn", False)],
+    [("freeze", "block", True), ("discard_row", "quarantine", False), ("discard_value", "warn", False)],
 )
 def test_new_columns(policy, on_fail, kept):
     out = conformed({"a": "INTEGER", "b": "VARCHAR"}, {"a": "INTEGER"}, columns=policy)
-    assert [c.name for c in out.schema] == ["a"]
+    assert [c.name for c in out.schema] == (["a", "b"] if kept else ["a"])
     assert [d.rule.effective_on_fail for d in out.rules] == [on_fail]
     assert ("b" in out.discards) is (policy == "discard_value")
     assert out.add == {}
