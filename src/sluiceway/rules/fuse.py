@@ -26,8 +26,9 @@ from sluiceway.rules.base import (
     TableRule,
     violation,
 )
+from sluiceway.rules.params import condition
 from sluiceway.sql.primitives import call
-from sluiceway.sql.safe import parse_expression, tables_of
+from sluiceway.sql.safe import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -83,7 +84,7 @@ class Check:
         """The rule's ``where``, never NULL."""
         if self.rule.where is None:
             return None
-        return violation(exp.paren(parse_expression(self.rule.where, self.where)))
+        return violation(condition(self.rule.where, self.context))
 
     def blame(self) -> exp.Expr | None:
         """TRUE for the rows that this check turns down, never NULL; None where no row can be blamed."""

@@ -267,8 +267,13 @@ def with_variables(tree: exp.Expr, ctx: RuleContext) -> exp.Expr:
 
 
 def condition(text: str, ctx: RuleContext) -> exp.Expr:
-    """A user's condition, checked, with its variables and its clock, in parentheses."""
-    return exp.paren(with_variables(parse_expression(text, ctx.where), ctx))
+    """A user's condition, checked, with its variables and its clock, in parentheses. ``_.x`` is the
+    column ``x``: where the rows stand under another name, so does their column."""
+    tree = with_variables(parse_expression(text, ctx.where), ctx)
+    for found in tree.find_all(exp.Column):
+        if found.table == "_" and not found.db:
+            found.set("table", None)
+    return exp.paren(tree)
 
 
 def listed(values: Iterable[Any], most: int = 5) -> str:

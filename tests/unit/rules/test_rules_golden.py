@@ -57,6 +57,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "expression": [
         ("amount > 0", {}, {}, 1, 5),
+        ("_.amount > 0", {"where": "_.id = 3"}, {}, 1, 2),
         ("updated_at >= now() - INTERVAL 30 HOUR", {}, {}, 2, 5),
         ("amount >= :least OR active", {}, {"variables": {"least": 6}}, 1, 5),
     ],
@@ -68,6 +69,10 @@ CASES: dict[str, list[Case]] = {
     "length": [
         ({"column": "email", "min": 7, "max": 8}, {}, {}, 1, 5),
         ({"column": "status", "exact": 4}, {}, {}, 2, 5),
+        (
+            {"column": "email", "max": 7},
+            {"where": "updated_at > now() - INTERVAL 1 DAY AND id < :most"}, {"variables": {"most": 2}}, 0, 1,
+        ),
     ],
     "monotonic": [
         ({"column": "day", "by": "id"}, {}, {}, 1, 5),

@@ -117,7 +117,7 @@ def test_refused_while_planning(kind: str, value: Any, message: str, hint: str |
     ],
 )
 def test_refused_while_reading(kind: str, value: Any, message: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - what it says is asserted below
+    with pytest.raises(ValueError) as caught:
         made(kind, value)
     assert message in str(caught.value)
 
