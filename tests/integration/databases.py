@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.base import ConnectorContext
 from sluiceway.engines.base import EngineSettings
@@ -15,7 +15,10 @@ from sluiceway.engines.duckdb import DuckDBEngine
 from sluiceway.exchange import PublishOrder, Receipt, Staged, Verdict
 from sluiceway.schema import TableName
 
-STARTED = datetime(2026, 3, 1, 12)
+if TYPE_CHECKING:
+    from scripts.servers import Server
+
+STARTED = datetime(2026, 3, 1, 12)  # noqa: DTZ001 naive and in UTC, as everywhere
 
 
 @contextmanager
@@ -60,3 +63,13 @@ def quarantine_rows(run: str, count: int) -> str:
         "'{\"id\": \"' || range || '\"}' AS row, '{}' AS types, 'waiting' AS status, "
         f"TIMESTAMP '2026-03-01 12:00:00' AS quarantined_at FROM range({count})"
     )
+
+
+def empty_mariadb(server: Server) -> None:
+    """Databases are the warehouse's namespaces: each test begins without those of the one before."""
+    found = server.execute("SELECT schema_name FROM information_schema.schemata")
+    keep = {"mysql", "information_schema", "performance_schema", "sys", server.user}
+    for (name,) in found:
+        if name not in keep:
+            quoted = name.replace("`", "``")
+            server.execute(f"DROP DATABASE `{quoted}`")

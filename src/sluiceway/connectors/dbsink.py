@@ -305,10 +305,18 @@ class DatabaseSink:
     ) -> Receipt:
         try:
             with self._errors(str(order.table)):
-                if self.ddl_commits and not self._receipt(session, order.run_id):
-                    self._prepare_table(session, staged.schema, order)
-                session.begin()
-                self._fence(session, f"run {order.run_id}")
+                # whoever publishes to this table without a lock waits here, before its DDL
+                fences = (f"publish {order.table}", f"run {order.run_id}")
+                if self.ddl_commits:
+                    for name in fences:
+                        self._fence(session, name)
+                    if not self._receipt(session, order.run_id):
+                        self._prepare_table(session, staged.schema, order)
+                    session.begin()
+                else:
+                    session.begin()
+                    for name in fences:
+                        self._fence(session, name)
                 done = self._receipt(session, order.run_id)
                 if done is not None:
                     session.rollback()

@@ -27,7 +27,7 @@ from sluiceway.connectors.mytypes import (
     unsupported,
 )
 from sluiceway.connectors.pipe import CopyPipe, copy_pipe
-from sluiceway.duck import relation
+from sluiceway.duck import literal, relation
 from sluiceway.errors import DestinationError, LockTimeoutError
 from sluiceway.exchange import SYSTEM_SCHEMA, PublishOrder, Receipt, Staged
 from sluiceway.schema import Schema, TableName
@@ -146,7 +146,12 @@ class MysqlSink(DatabaseSink):
     def _scan(self, table: TableName) -> str:
         with self._errors(str(table)):
             columns = self._my_columns(self._session(), table)
-        return f"SELECT {', '.join(map(quoted, columns))} FROM {relation(self.alias, *self._parts(table))}"
+        listed = ", ".join(map(quoted, columns))
+        if "`" in "".join((*self._parts(table), *(c.name for c in columns))):
+            # the scanner can't quote it
+            query = f"SELECT * FROM {self.dialect.relation(*self._parts(table))}"
+            return f"SELECT {listed} FROM mysql_query({literal(self.alias)}, {literal(query)}) AS _remote"
+        return f"SELECT {listed} FROM {relation(self.alias, *self._parts(table))}"
 
     def _create_namespace(self, session: Session, namespace: str) -> None:
         there = session.rows(
@@ -171,14 +176,32 @@ class MysqlSink(DatabaseSink):
         bad: str | None,
     ) -> Receipt:
         with self._errors(str(order.table)):
+            self._fence(session, f"publish {order.table}")
             self._refuse_loose_keys(session, order)
-            fresh = not self._exists(session, order.table)
+            before = self._my_columns(session, order.table)
         try:
             return super()._transact(session, con, staged, order, good, bad)
-        except BaseException:  # also an interrupt: the table of a failed first publish must not stay
-            if fresh and not session.lost and not self._receipt(session, order.run_id):
-                session.execute(f"DROP TABLE IF EXISTS {self.dialect.relation(*self._parts(order.table))}")
+        except BaseException:  # also an interrupt: what DDL committed must not stay behind
+            if not session.lost and not self._receipt(session, order.run_id):
+                self._undo_ddl(session, order.table, before)
             raise
+
+    def _undo_ddl(self, session: Session, table: TableName, before: list[MyColumn]) -> None:
+        """The table as it was. No row was written since, so nothing is lost; a process that is killed in
+        between leaves an empty table, or columns without values, which the next run takes as they are."""
+        name = self.dialect.relation(*self._parts(table))
+        if not before:
+            session.execute(f"DROP TABLE IF EXISTS {name}")
+            return
+        were = {column.name: column for column in before}
+        for column in self._my_columns(session, table):
+            quoted_name = self.dialect.ident(column.name)
+            if column.name not in were:
+                session.execute(f"ALTER TABLE {name} DROP COLUMN {quoted_name}")
+            elif column.spelled != were[column.name].spelled:
+                session.execute(
+                    f"ALTER TABLE {name} MODIFY COLUMN {quoted_name} {_spelled(were[column.name])}"
+                )
 
     def _refuse_loose_keys(self, session: Session, order: PublishOrder) -> None:
         """Where 'a' = 'A' or 'a' = 'a ', a merge would replace rows of another key."""

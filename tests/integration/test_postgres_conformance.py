@@ -1,0 +1,31 @@
+"""The suite of sinks on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.conformance.harness import TABLE, Warehouse
+from tests.conformance.sinks import SinkSuite
+
+pytestmark = pytest.mark.postgres
+
+
+class TestPostgres(SinkSuite):
+    kill_points = 0  # its statements are not DuckDB's: test_postgres_faults kills it
+
+    @pytest.fixture
+    def warehouse(self, tmp_path: Path, postgres_url: str) -> Warehouse:
+        return Warehouse("postgres", {"type": "postgres", "url": postgres_url}, tmp_path)
+
+    def test_nested_values(self, warehouse: Warehouse) -> None:
+        struct_sql = "{'a b': DATE '2026-01-01', 'c': ['x']}"
+        sql = f"SELECT 1 AS id, [1, NULL] AS l, {struct_sql} AS st, MAP {{'k': 1.5}} AS m"
+        with warehouse.session() as s:
+            s.publish(sql, "r1")
+            s.publish(sql, "r2", "merge", key=("id",))
+            ((_, numbers, struct, mapping),) = s.engine.query(s.sink.scan(TABLE))
+            assert numbers == [1, None]  # a list of a plain type is an array
+            assert json.loads(struct) == {"a b": "2026-01-01", "c": ["x"]}
+            assert json.loads(mapping) == {"k": 1.5}
