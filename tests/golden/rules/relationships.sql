@@ -10,6 +10,10 @@ SELECT COUNT(*) AS "failing" FROM "_batch" WHERE COALESCE(((NOT "customer_id" IS
 -- 2 of 5 fail
 SELECT COUNT(*) AS "failing" FROM "_batch" WHERE COALESCE((NOT "customer_id" IS NULL AND NOT "customer_id" IN (SELECT "mart.clients"."id" FROM "mart.clients" WHERE NOT "mart.clients"."id" IS NULL)), FALSE);
 
+-- {"relationships": {"column": "customer_id", "to": "nobody.id"}}
+-- 4 of 5 fail
+SELECT COUNT(*) AS "failing" FROM "_batch" WHERE COALESCE((NOT "customer_id" IS NULL AND NOT "customer_id" IN (SELECT "nobody"."id" FROM "nobody" WHERE NOT "nobody"."id" IS NULL)), FALSE);
+
 -- {"relationships": {"column": "customer_id", "to": "mart.clients.customer_id"}}
 -- context: {"destination": "mart.clients"}
 -- 0 of 5 fail

@@ -37,6 +37,7 @@ CREATE TABLE _batch AS SELECT * FROM (VALUES
 CREATE TABLE _target AS SELECT * FROM (VALUES (2, 'old'), (7, 'paid'), (7, 'paid')) AS t(id, status);
 CREATE TABLE customers AS SELECT * FROM (VALUES (10, 'paid'), (11, 'PAID'), (NULL, 'x')) AS t(id, status);
 CREATE TABLE "mart.clients" AS SELECT 10 AS id;
+CREATE TABLE nobody (id INTEGER);
 """  # noqa: E501
 
 TEXT = 'the "text" '
@@ -102,6 +103,7 @@ CASES: dict[str, list[Case]] = {
             {}, {}, 1, 5,
         ),
         ({"column": "customer_id", "to": "mart.clients.id"}, {}, {}, 2, 5),
+        ({"column": "customer_id", "to": "nobody.id"}, {}, {}, 4, 5),
         ({"column": "customer_id", "to": "mart.clients.customer_id"}, {}, {"destination": "mart.clients", "relations": {}}, 0, 5),  # noqa: E501
         ({"column": "customer_id", "to": "_.id"}, {}, {}, 4, 5),
     ],
@@ -152,7 +154,7 @@ def schema(con: duckdb.DuckDBPyConnection, table: str) -> Schema:
 
 
 def context(con: duckdb.DuckDBPyConnection, **more: Any) -> RuleContext:
-    parents = {name: schema(con, name) for name in ("customers", "mart.clients")}
+    parents = {name: schema(con, name) for name in ("customers", "mart.clients", "nobody")}
     options = {"started_at": STARTED_AT, "relations": parents, **more}
     return RuleContext(schema(con, "_batch"), Where(), **options)
 
