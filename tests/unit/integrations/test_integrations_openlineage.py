@@ -394,6 +394,22 @@ def test_processes_side_by_side_do_not_mix_their_lines(tmp_path: Path) -> None:
     assert len(told) == 200
 
 
+def test_a_line_waits_for_who_holds_the_file(project: Project, tmp_path: Path) -> None:
+    """Also where appending is not atomic by itself, as on network file systems."""
+    import fcntl
+
+    listen = INTEGRATION.listener({"type": "file", "path": "l.jsonl"}, project)
+    with (tmp_path / "l.jsonl").open("ab") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        writer = threading.Thread(target=listen, args=(START,))
+        writer.start()
+        writer.join(0.3)
+        assert writer.is_alive()
+        assert (tmp_path / "l.jsonl").read_bytes() == b""
+    writer.join(30)
+    assert len(lines(tmp_path / "l.jsonl")) == 1
+
+
 def test_a_full_disk_leaves_no_half_line(project: Project, tmp_path: Path) -> None:
     import resource
     import signal

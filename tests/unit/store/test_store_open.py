@@ -288,3 +288,18 @@ def test_an_unreachable_server_shows_no_password() -> None:
     assert "hunter2secret" not in str(refused.value)
     assert "check that the server runs" in str(refused.value.hint)
     assert refused.value.__cause__ is None
+
+
+def test_a_writer_takes_the_lock_before_it_reads_and_a_reader_takes_none(tmp_path: Path) -> None:
+    """One that read first would not wait for another writer, but fail."""
+    with Store.open(f"sqlite:///{tmp_path}/m.db") as store:
+        other = sqlite3.connect(tmp_path / "m.db", timeout=0, isolation_level=None)
+        with store._write() as con:
+            con.exec_driver_sql("SELECT count(*) FROM runs")
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+        with store._read() as con:
+            con.exec_driver_sql("SELECT count(*) FROM runs")
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("ROLLBACK")
+        other.close()
