@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
+from sluiceway.connectors.attached import first_line
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
 from sluiceway.connectors.dialects import MYSQL
 from sluiceway.connectors.myclient import MyServer, MysqlKeys, my_errors
@@ -267,7 +268,14 @@ class MysqlSource:
 
         def batches() -> Iterator[pa.RecordBatch]:
             with my_errors(self.server, SourceError, what=self._what):
-                yield from reader
+                try:
+                    yield from reader
+                except OSError as error:  # what Arrow makes of DuckDB's: often a bare "Interrupted!"
+                    raise SourceError(
+                        f"{self._what}: reading MySQL at {self.server} broke off: {first_line(error)}",
+                        where=self.context.where,
+                        hint="run it again; nothing was published",
+                    ) from error
 
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
+from sluiceway.connectors.attached import first_line
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
 from sluiceway.connectors.pgclient import PgServer, PostgresKeys, pg_errors
 from sluiceway.connectors.pgsink import PostgresSink
@@ -258,7 +259,14 @@ class PostgresSource:
 
         def batches() -> Iterator[pa.RecordBatch]:
             with pg_errors(self.server, SourceError, what=self._what):
-                yield from reader
+                try:
+                    yield from reader
+                except OSError as error:  # what Arrow makes of DuckDB's: often a bare "Interrupted!"
+                    raise SourceError(
+                        f"{self._what}: reading PostgreSQL at {self.server} broke off: {first_line(error)}",
+                        where=self.context.where,
+                        hint="run it again; nothing was published",
+                    ) from error
 
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
