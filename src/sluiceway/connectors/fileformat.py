@@ -34,13 +34,20 @@ class FileFormat:
         Raises:
             DestinationError: a column's type can't be kept, with the cast to add.
         """
+        for name, hint in self.unsupported(schema).items():
+            raise DestinationError(
+                f"column '{name}' is {schema[name].type}: {self.name} files can't keep it exactly", hint=hint
+            )
+
+    def unsupported(self, schema: Schema) -> dict[str, str]:
+        """Columns whose type these files can't bring back -> what to do about it."""
+        found = {}
         for column in schema:
             why = self.lossy.get(column.type.upper()) or self.lossy.get(column.family)
             if why:
-                raise DestinationError(
-                    f"column '{column.name}' is {column.type}, which {self.name} files {why}",
-                    hint=f"add a step: - cast: {{{column.name}: VARCHAR}}",
-                )
+                step = f"add a step: - cast: {{{column.name}: VARCHAR}}"
+                found[column.name] = f"{self.name} files would {why}; {step}"
+        return found
 
     def value(self, column: Column) -> str:
         """The column as it is written. Readers of JSON take numbers for floats, so a decimal that a float

@@ -309,6 +309,7 @@ class FileSource:
 
         sql = self.select(read)
         try:
+            self.private().execute("SET preserve_insertion_order = false")  # ordered, a LIMIT would buffer
             reader = self.private().execute(sql).to_arrow_reader(self.config.batch_size or _BATCH)
         except duckdb.Error as error:
             raise self._as_source_error(error) from error
@@ -330,11 +331,16 @@ class FileSource:
         """
         if not self.lenient:
             return None
+        import duckdb
+
         from sluiceway.connectors.rejects import hand_over
 
         self.select(read)
         name = read.rejects or f"_rejects_{self.ctx.name or self.kind}"
-        return hand_over(engine, name, self._bad_rows(), self.display)
+        try:
+            return hand_over(engine, name, self._bad_rows(), self.display)
+        except duckdb.Error as error:  # such as an array of JSON that breaks off
+            raise self._as_source_error(error) from error
 
     def failure(self, error: BaseException) -> SourceError | None:
         """The engine's error as a SourceError with file, line and what to do; None if not of this source."""
@@ -407,7 +413,6 @@ class FileSource:
         """For sniffing, streaming and finding bad rows; the engine's connection is not touched."""
         if self._private is None:
             self._private = open_duckdb()
-            self._private.execute("SET preserve_insertion_order = true")
         return self._private
 
     def folder(self) -> Path:

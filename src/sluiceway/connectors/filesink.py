@@ -135,6 +135,10 @@ class FileSink:
     def _files(self, table: TableName) -> list[Path]:
         return sorted(p for p in self._live(table).rglob(f"*{self.format.suffix}") if p.is_file())
 
+    def unsupported(self, schema: Schema) -> dict[str, str]:
+        """Columns whose type these files can't bring back -> what to do about it."""
+        return self.format.unsupported(schema)
+
     def columns(self, table: TableName) -> Schema | None:
         files = self._files(table)
         if not files:

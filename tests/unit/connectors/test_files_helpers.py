@@ -19,7 +19,7 @@ from sluiceway.errors import DestinationError
     ("text", "type_", "fits"),
     [
         ("1", "TINYINT", True), ("128", "TINYINT", False), ("-1", "UBIGINT", False), ("1.0", "BIGINT", True),
-        ("1.5", "BIGINT", False), ("1e3", "BIGINT", True), ("1e-3", "BIGINT", False), 
+        ("1.5", "BIGINT", False), ("1e3", "BIGINT", True), ("1e-3", "BIGINT", False),
         ("1.5e1", "BIGINT", False),
         ("", "BIGINT", False), ("x", "BIGINT", False), (" 12 ", "INTEGER", True), (".", "BIGINT", False),
         ("0.4", "BIGINT", False), ("9223372036854775808", "BIGINT", False),
