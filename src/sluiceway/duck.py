@@ -94,6 +94,8 @@ def open_duckdb(
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "preserve_insertion_order": "false",
+            # else a table that is not there is looked for among Python's variables
+            "python_enable_replacements": "false",
         },
     )
     load_extension(con, "icu")

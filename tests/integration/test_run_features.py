@@ -382,3 +382,62 @@ def test_a_column_beyond_the_contract_blocks_and_the_other_rules_are_judged(make
     assert failing["schema:extra"] == 1
     assert (failing["unique:extra"], failing["unique:id"]) == (0, 2)
     assert not project.exists("mart.a")
+
+
+def test_sums_of_integers_are_integers_in_the_lake_and_other_types_are_refused_at_plan_time(make_project):
+    def pipeline(steps: str) -> str:
+        return f"""\
+            pipeline: a
+            sources: {{a: {{type: csv, path: data/a.csv}}}}
+            transform:
+              - {steps}
+            destination: {{table: mart.a}}
+            """
+
+    project = make_project({"data/a.csv": "k,v\n1,2\n1,3\n", "pipelines/a.yml": ""})
+    project.write("pipelines/a.yml", pipeline("aggregate: {group_by: k, measures: {total: sum(v)}}"))
+    assert project.run("a").error is None
+    assert project.query("SELECT typeof(total), total FROM {t}", "mart.a") == [("BIGINT", 5)]
+    project.write("pipelines/a.yml", pipeline("derive: {gap: INTERVAL '1 day'}"))
+    with pytest.raises(PlanError, match="INTERVAL"):
+        project.run("a")
+
+
+def test_a_wrong_column_in_where_is_found_before_anything_is_read(make_project):
+    project = make_project(
+        {
+            "data/a.csv": "k,v\n1,2\n",
+            "pipelines/a.yml": """\
+                pipeline: a
+                sources: {a: {type: csv, path: data/a.csv}}
+                rules:
+                  - not_null: k
+                    where: vv > 1
+                destination: {table: mart.a}
+                """,
+        }
+    )
+    with pytest.raises(PlanError, match="vv"):
+        project.run("a")
+
+
+def test_parents_in_the_table_itself_before_it_exists(make_project):
+    project = make_project(
+        {
+            "data/a.csv": "id,boss\n1,\n2,1\n3,9\n",
+            "pipelines/a.yml": """\
+                pipeline: a
+                sources: {a: {type: csv, path: data/a.csv}}
+                rules:
+                  - relationships: {column: boss, to: mart.a.id}
+                    on_fail: quarantine
+                destination: {table: mart.a}
+                """,
+        }
+    )
+    assert project.run("a").error is None
+    assert project.rows("mart.a", "id") == [(1,), (2,)]
+    project.write("data/a.csv", "id,boss\n4,2\n5,4\n6,7\n")
+    result = project.run("a")
+    assert result.error is None
+    assert project.rows("mart.a", "id") == [(1,), (2,), (4,), (5,)]

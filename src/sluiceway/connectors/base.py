@@ -167,6 +167,10 @@ class Sink(Protocol):
         """None where the table does not exist."""
         ...
 
+    def unsupported(self, schema: Schema) -> dict[str, str]:
+        """Columns whose type this warehouse can't keep exactly -> what to do about it."""
+        ...
+
     def scan(self, table: TableName) -> str:
         """A SELECT, in the attached engine's dialect, of the table as it stands."""
         ...

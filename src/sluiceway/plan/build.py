@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,23 +24,26 @@ from sluiceway.plan.nodes import (
     Stage,
     Transform,
 )
-from sluiceway.rules.base import RuleContext
+from sluiceway.rules.base import BATCH, TARGET, RuleContext
 from sluiceway.rules.fuse import Check, any_bit, assign, mask_expressions, number_checks
 from sluiceway.schema import Schema
 from sluiceway.spec.model import SchemaContract
-from sluiceway.sql.safe import tables_of
+from sluiceway.sql.safe import check_supported, tables_of
 from sluiceway.sql.typing import describe
 from sluiceway.transforms.base import StepContext
 from sluiceway.transforms.mask import Mask
 from sluiceway.transforms.python import Python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sluiceway.spec.model import DeclaredRule, Pipeline
 
 __all__ = ["build", "names_read"]
+
+
+Unsupported = Callable[[Schema], Mapping[str, str]]
+_SMALLER = {"HUGEINT": "BIGINT", "UHUGEINT": "UBIGINT"}
 
 
 @dataclass
@@ -49,6 +53,7 @@ class _Builder:
     target: Schema | None
     started_at: str
     datasets: Mapping[str, Schema]
+    dialect: str = "duckdb"
     steps: list[Transform | PythonStep] = field(default_factory=list)
     binds: dict[str, Any] = field(default_factory=dict)
 
@@ -74,6 +79,7 @@ class _Builder:
                     started_at=self.started_at,
                 )
                 query = step.compile(ctx)
+                check_supported(query, self.dialect, where)
                 names = tuple(self._relation(n, where) for n in tables_of(query))
                 schema = describe(query, {n: self.relations[n] for n in names}, where)
                 self.steps.append(Transform(name, query, names, step.kind))
@@ -112,7 +118,20 @@ class _Builder:
             )
             declared.rule.validate_for(ctx)
             checks.append(Check("", declared.rule, declared.where, ctx, ctx.phase, source))
-        return assign(number_checks(checks))
+        planned = assign(number_checks(checks))
+        for check in planned:
+            self._bind(check, schema)
+        return planned
+
+    def _bind(self, check: Check, schema: Schema) -> None:
+        """Every column and type in a check's predicate and aggregates, asked of the binder now."""
+        blame = check.blame()
+        parts = [*([blame] if blame is not None else []), *check.measures.aggregates.values()]
+        inputs = {**self.relations, BATCH: schema, TARGET: self.target or schema}
+        for part in parts:
+            known = {n: s for n, s in inputs.items() if n in check.relations} | {BATCH: schema}
+            query = exp.select(exp.alias_(part, "_checked")).from_(exp.table_(BATCH, quoted=True))
+            describe(query, known, check.where)
 
 
 def build(
@@ -123,6 +142,8 @@ def build(
     datasets: Mapping[str, Schema],
     started_at: datetime,
     count_reads: bool = False,
+    dialect: str = "duckdb",
+    unsupported: Unsupported = lambda _: {},
 ) -> Plan:
     """The plan of one run.
 
@@ -130,6 +151,8 @@ def build(
         schemas: of every source. ``datasets``: of the warehouse's tables that SQL names.
         target: the destination as it is; None where it does not exist.
         count_reads: spool every source, so that the rows read are known.
+        unsupported: columns that the destination can't keep exactly -> what to do about it.
+        dialect: of the engine; what can't be said in it is refused here.
 
     Raises:
         PlanError: names, types or SQL don't fit.
@@ -140,11 +163,12 @@ def build(
         target=target,
         started_at=f"{started_at:%Y-%m-%d %H:%M:%S.%f}",
         datasets=datasets,
+        dialect=dialect,
     )
     last = builder.compile_steps()
     result = builder.relations[last]
     _require_keys(pipeline, result)
-    conformed = _conform(pipeline, result, target)
+    conformed = _conform(pipeline, result, target, unsupported)
     output = Schema(tuple(conformed.schema))
     checks = builder.checks((*conformed.rules, *pipeline.rules), result)
     for check in checks:
@@ -194,14 +218,27 @@ def _require_keys(pipeline: Pipeline, result: Schema) -> None:
     result.require(named, destination.where, "the result")
 
 
-def _conform(pipeline: Pipeline, result: Schema, target: Schema | None) -> Conformed:
+def _conform(
+    pipeline: Pipeline, result: Schema, target: Schema | None, unsupported: Unsupported
+) -> Conformed:
     destination, contract = pipeline.destination, pipeline.contract
+    policy, fixed, of = destination.schema_contract, target, str(destination.table)
     if contract is not None and contract.schema is not None:
         policy = SchemaContract(columns="freeze", data_type="freeze")
-        return conform(result, contract.schema, policy, where=destination.where, of=f"contract {contract.id}")
-    return conform(
-        result, target, destination.schema_contract, where=destination.where, of=str(destination.table)
-    )
+        fixed, of = contract.schema, f"contract {contract.id}"
+    # sum() of integers is a HUGEINT in DuckDB; a table wants the integer that people expect
+    narrowed = {n: _SMALLER[result[n].type] for n in unsupported(result) if result[n].type in _SMALLER}
+    out = conform(result, fixed, policy, where=destination.where, of=of, narrowed=narrowed)
+    refused = unsupported(Schema(tuple(out.schema)))
+    if refused:
+        name, hint = next(iter(refused.items()))
+        type_ = Schema(tuple(out.schema))[name].type
+        raise PlanError(
+            f"{destination.connector.name} can't keep column '{name}' of type {type_}",
+            where=destination.where,
+            hint=hint,
+        )
+    return out
 
 
 def _extract(builder: _Builder, name: str, gate: tuple[Check, ...], count: bool) -> Extract:
@@ -260,7 +297,7 @@ def _hidden(pipeline: Pipeline, lineage: Lineage, schemas: Mapping[str, Schema])
     hidden: dict[str, set[str]] = {"gate": set(secret)}
     for output, edges in lineage.columns.items():
         for edge in edges:
-            if edge.masking or output.casefold() in secret:
+            if edge.type == "DIRECT" and (edge.masking or output.casefold() in secret):
                 hidden.setdefault(edge.relation, set()).add(edge.column.casefold())
     for source, schema in schemas.items():
         # a column masked half-way and dropped later leaves no edge: go by its name too

@@ -162,18 +162,28 @@ def conform(
     *,
     where: Where,
     of: str,
+    narrowed: Mapping[str, str] | None = None,
 ) -> Conformed:
     """Columns of ``result`` for a destination that has ``target`` (None: it does not exist yet).
 
     Args:
         of: what fixes the columns, for messages ("mart.orders", "the contract").
+        narrowed: columns whose type the destination does not have -> the type that new ones get there;
+            a value that does not fit blocks.
 
     Raises:
         PlanError: a type that can't evolve into another.
     """
     out = Conformed()
     for given in result:
+        if narrowed and given.name in narrowed and (target is None or given.name not in target):
+            _other_type(out, given, Column(given.name, narrowed[given.name]), SchemaContract(), where)
+            if target is not None and policy.columns == "evolve":
+                out.add[given.name] = narrowed[given.name]
+            continue
         there = target.get(given.name) if target is not None else given
+        if there is not None and not there.type:
+            there = Column(there.name, given.type)  # a contract may leave a type open
         if there is None:
             _new_column(out, given, policy, where, of)
         elif there.type.upper() == given.type.upper():

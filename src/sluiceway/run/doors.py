@@ -24,9 +24,9 @@ from sluiceway.spec.resolve import resolve
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
-    from sluiceway.run.execute import Execution
     import pyarrow as pa
 
+    from sluiceway.run.execute import Execution
     from sluiceway.run.result import CheckResult, RunResult
     from sluiceway.spec.pipeline import PipelineConfig
 

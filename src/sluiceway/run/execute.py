@@ -18,13 +18,15 @@ from sluiceway.errors import SourceError
 from sluiceway.exchange import Cursor, Staged
 from sluiceway.plan.nodes import BEFORE, AuditGate, AuditSource, Extract, Plan, PythonStep, Transform
 from sluiceway.plan.nodes import Stage as StageNode
-from sluiceway.rules.base import BATCH, TARGET
+from sluiceway.rules.base import BATCH, TARGET, RuleContext
 from sluiceway.rules.fuse import Check, any_bit, mask_expressions
+from sluiceway.rules.params import condition
 from sluiceway.run.audit import ALL, GOOD, Audit, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
 from sluiceway.run.quarantine_rows import Kept, kept_of, quarantined_rows, union, unreadable_rows
 from sluiceway.run.state import mark_of, since
 from sluiceway.schema import Schema, TableName
+from sluiceway.sql.primitives import lower
 from sluiceway.sql.safe import parse_expression
 
 if TYPE_CHECKING:
@@ -147,12 +149,19 @@ class Execution:
 
     def _filtered(self, name: str, native: str) -> str:
         """Filters once more in the engine: a source may push them down only in part."""
-        conditions = [f"({text})" for text in self.reads[name].filters]
-        if not conditions:
+        given = self.reads[name].filters
+        if not given:
             return native
         where = self.plan.pipeline.sources[name].where
-        trees = [parse_expression(text, where).sql(self.engine.capabilities.dialect) for text in conditions]
-        return f"SELECT * FROM ({native}) AS _read WHERE {' AND '.join(trees)}"
+        context = RuleContext(
+            self.plan.relations[name],
+            where,
+            started_at=f"{self.opened.started_at:%Y-%m-%d %H:%M:%S.%f}",
+            variables=self.plan.pipeline.variables,
+        )
+        dialect = self.engine.capabilities.dialect
+        conditions = [lower(condition(text, context), dialect).sql(dialect) for text in given]
+        return f"SELECT * FROM ({native}) AS _read WHERE {' AND '.join(conditions)}"
 
     def _spool(self, node: Extract, checks: Sequence[Check], sql: str) -> None:
         schema = self.plan.relations[node.source]

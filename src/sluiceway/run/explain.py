@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.plan.build import build, names_read
+from sluiceway.plan.build import names_read
 from sluiceway.plan.explain import describe_plan
 from sluiceway.plan.nodes import PythonStep, Stage, Transform
 from sluiceway.run.execute import Execution
@@ -31,9 +31,7 @@ def explain(pipeline: Pipeline, *, engine_plan: bool = False) -> dict[str, Any]:
             pipeline, started_at=started_at, staging=Path(scratch) / "plan", named=names_read(pipeline)
         ) as opened,
     ):
-        plan = build(
-            pipeline, opened.schemas, target=opened.target, datasets=opened.datasets, started_at=started_at
-        )
+        plan = opened.plan()
         document = describe_plan(plan, opened.engine.capabilities.dialect)
         document["sources"] = [
             {"name": name, "dataset": list(source.dataset()), "columns": _columns(opened, name)}

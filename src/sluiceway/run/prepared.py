@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluiceway.plan.build import build, names_read
+from sluiceway.plan.build import names_read
 from sluiceway.run.execute import Execution
 from sluiceway.run.resolve import resolved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from sluiceway.plan.nodes import Plan
     from sluiceway.spec.model import Pipeline
 
@@ -36,7 +37,7 @@ def prepared(pipeline: Pipeline) -> Iterator[tuple[Plan, Execution]]:
             pipeline, started_at=now, staging=Path(scratch) / "run", named=names_read(pipeline)
         ) as opened,
     ):
-        plan = build(pipeline, opened.schemas, target=opened.target, datasets=opened.datasets, started_at=now)
+        plan = opened.plan()
         execution = Execution("unpublished", plan, opened, lambda _: nullcontext(_Untimed()))
         execution.open_scans()
         execution.bind_sources()

@@ -248,7 +248,7 @@ def replay(
 
 def _may_replay(pipeline: Pipeline, phase: str, runs: set[str]) -> None:
     destination = pipeline.destination
-    if phase == "source" and not all(s.step.row_wise for s in pipeline.steps):
+    if phase == "source" and not all(s.step.is_row_wise() for s in pipeline.steps):
         raise PlanError(
             f"{pipeline.name} has steps that look at several rows, so single source rows can't be replayed",
             hint=f"sluiceway run {pipeline.name} --full-refresh",

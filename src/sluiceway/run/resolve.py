@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sluiceway import plugins
 from sluiceway.connectors.base import ConnectorContext
 from sluiceway.errors import PlanError, did_you_mean
+from sluiceway.plan.build import build
 from sluiceway.schema import Schema, TableName
 from sluiceway.spec.units import size
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sluiceway.connectors.base import Sink, Source
     from sluiceway.engines.base import Engine, EngineSettings
     from sluiceway.exchange import Cursor
+    from sluiceway.plan.nodes import Plan
     from sluiceway.spec.model import Pipeline
 
 __all__ = ["Resolved", "open_engine", "open_sink", "open_source", "resolved"]
@@ -45,6 +47,19 @@ class Resolved:
     started_at: datetime
     staging: Path
     fingerprints: dict[str, str | None] = field(default_factory=dict)
+
+    def plan(self, *, count_reads: bool = False) -> Plan:
+        """The plan over what was found."""
+        return build(
+            self.pipeline,
+            self.schemas,
+            target=self.target,
+            datasets=self.datasets,
+            started_at=self.started_at,
+            count_reads=count_reads,
+            dialect=self.engine.capabilities.dialect,
+            unsupported=self.sink.unsupported,
+        )
 
 
 def engine_settings(pipeline: Pipeline) -> EngineSettings:
@@ -155,6 +170,8 @@ def _datasets(sink: Sink, named: Sequence[str], pipeline: Pipeline) -> dict[str,
     found: dict[str, Schema] = {}
     for name in named:
         schema = sink.columns(TableName.parse(name)) if name.count(".") <= 1 else None
+        if schema is None and name.casefold() == str(pipeline.destination.table).casefold():
+            continue  # a rule that refers to the table itself, before it exists: the batch is all there is
         if schema is None:
             there = [*pipeline.sources, *(s.step.name for s in pipeline.steps if s.step.name)]
             raise PlanError(

@@ -25,7 +25,7 @@ from sluiceway.errors import (
 from sluiceway.events import Event, EventBus, NodeFinished, NodeStarted, RunFinished, RunStarted
 from sluiceway.exchange import PublishOrder, Verdict
 from sluiceway.ids import new_run_id
-from sluiceway.plan.build import build, names_read
+from sluiceway.plan.build import names_read
 from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish, PythonStep, Stage, Transform
 from sluiceway.run.execute import Execution, Judged
 from sluiceway.run.gate import decide, dimensions, score
@@ -179,14 +179,7 @@ class _Run:
         ) as opened:
             self.opened = opened
             self._settle(opened)
-            self.plan = build(
-                self.pipeline,
-                opened.schemas,
-                target=opened.target,
-                datasets=opened.datasets,
-                started_at=self.started_at,
-                count_reads=self.count_reads,
-            )
+            self.plan = opened.plan(count_reads=self.count_reads)
             self._begin(self.plan, opened)
             self._walk(self.plan, opened)
 
