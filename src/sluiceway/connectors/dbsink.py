@@ -344,7 +344,7 @@ class DatabaseSink:
         if not self.ddl_commits:
             self._prepare_table(session, staged.schema, order)
         late = self._load(session, con, staged, order, good)
-        if bad is not None and staged.quarantined_rows:
+        if bad is not None:  # quarantined_rows counts the gate's alone: sources turn rows away, too
             self._quarantine(session, con, staged, order, bad)
         before = session.rows(ledger.select_state(self.dialect, self._place, order.pipeline))
         receipt = ledger.new_receipt(staged, order, now, late=late)
