@@ -230,7 +230,8 @@ def test_names_that_would_be_cut_are_refused(
 def test_a_lock_dies_with_its_process(postgres: Server, database: str, tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from pathlib import Path; from tests.integration import databases as d; from sluiceway import plugins\n"
+        "from pathlib import Path\nfrom tests.integration import databases as d\n"
+        "from sluiceway import plugins\n"
         "c = plugins.load('connectors', 'postgres')\n"
         "s = c.sink(c.sink_config(type='postgres', url=sys.argv[2]), d.context(Path('.')))\n"
         "with s.lock('table mart.t', 5, 'run r7 of orders'): print('held', flush=True); sys.stdin.read()\n"

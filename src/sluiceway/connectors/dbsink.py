@@ -10,12 +10,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from sluiceway.connectors import ledger
 from sluiceway.connectors.base import SinkCapabilities
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DatabaseSink", "Session", "TargetColumn"]
 
+T = TypeVar("T")
 _ROWS = "_sluiceway_rows"
 _ASK_AGAIN = 10.0
 """Seconds in which a server that went away at COMMIT is asked for the receipt."""
@@ -196,6 +197,18 @@ class DatabaseSink:
                 self._idle = self._connect("sluiceway")
         return self._idle
 
+    def _asked(self, what: str, ask: Callable[[Session], T]) -> T:
+        """The answer to a question, on a new session where the kept one has gone meanwhile."""
+        session = self._session()
+        try:
+            with self._errors(what):
+                return ask(session)
+        except DestinationError:
+            if not session.lost:
+                raise
+        with self._errors(what):
+            return ask(self._session())
+
     def folders(self) -> tuple[Path, ...]:
         return (self._folder,)
 
@@ -207,8 +220,7 @@ class DatabaseSink:
 
     def columns(self, table: TableName) -> Schema | None:
         self._check_names(table)
-        with self._errors(str(table)):
-            found = self._describe(self._session(), table)
+        found = self._asked(str(table), lambda session: self._describe(session, table))
         return None if found is None else Schema(tuple(Column(c.name, c.type, c.nullable) for c in found))
 
     def scan(self, table: TableName) -> str:
@@ -228,9 +240,10 @@ class DatabaseSink:
         return self._ready
 
     def _ask(self, sql: str) -> list[tuple[Any, ...]]:
-        session = self._session()
-        with self._errors(f"the {self.system} warehouse"):
-            return session.rows(sql) if self._has_system(session) else []
+        return self._asked(
+            f"the {self.system} warehouse",
+            lambda session: session.rows(sql) if self._has_system(session) else [],
+        )
 
     def state(self, pipeline: str) -> tuple[Cursor, ...]:
         rows = self._ask(ledger.select_state(self.dialect, self._place, pipeline))
@@ -241,9 +254,8 @@ class DatabaseSink:
         return tuple(ledger.receipt_of(row) for row in rows)
 
     def quarantine(self) -> str | None:
-        with self._errors(f"the {self.system} warehouse"):
-            if not self._has_system(self._session()):
-                return None
+        if not self._asked(f"the {self.system} warehouse", self._has_system):
+            return None
         self._clear_cache(self._duckdb())
         names = ", ".join(
             f"CAST({duck_ident(name)} AS {type_}) AS {duck_ident(name)}"

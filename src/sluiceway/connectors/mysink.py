@@ -51,6 +51,22 @@ class _MySession:
         with self.con.cursor() as cursor:
             cursor.execute(sql)
 
+    def load(self, sql: str) -> int:
+        """LOAD DATA LOCAL: how many rows the server took."""
+        import pymysql
+
+        try:
+            with self.con.cursor() as cursor:
+                taken: int = cursor.execute(sql)
+                return taken
+        except AttributeError as error:
+            # pymysql ends the file on a socket that it has closed itself, and so hides the cause
+            if self.con.open:
+                raise
+            raise pymysql.err.OperationalError(
+                2013, "Lost connection to the server during LOAD DATA"
+            ) from error
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.con.cursor() as cursor:
             cursor.execute(sql)
@@ -100,9 +116,8 @@ class MysqlSink(DatabaseSink):
     @property
     def is_mariadb(self) -> bool:
         if self._mariadb is None:
-            session = self._session()
-            with self._errors("the MySQL warehouse"):
-                self._mariadb = "mariadb" in str(session.rows("SELECT version()")[0][0]).lower()
+            found = self._asked("the MySQL warehouse", lambda session: session.rows("SELECT version()"))
+            self._mariadb = "mariadb" in str(found[0][0]).lower()
         return self._mariadb
 
     def unsupported(self, schema: Schema) -> dict[str, str]:
@@ -144,8 +159,7 @@ class MysqlSink(DatabaseSink):
         return made
 
     def _scan(self, table: TableName) -> str:
-        with self._errors(str(table)):
-            columns = self._my_columns(self._session(), table)
+        columns = self._asked(str(table), lambda session: self._my_columns(session, table))
         listed = ", ".join(map(quoted, columns))
         if "`" in "".join((*self._parts(table), *(c.name for c in columns))):
             # the scanner can't quote it
@@ -240,14 +254,13 @@ class MysqlSink(DatabaseSink):
             raise TypeError("a session of another system")
         listed = ", ".join(self.dialect.ident(name) for name in names)
         with copy_pipe(con, sql, self._folder, _CSV) as pipe, _fed(pipe) as path:
-            with session.con.cursor() as cursor:
-                # NULL is the bare word: a text 'NULL' comes quoted
-                taken: int = cursor.execute(
-                    f"LOAD DATA LOCAL INFILE {self.dialect.literal(path)} INTO TABLE "
-                    f"{self.dialect.relation(*target)} CHARACTER SET utf8mb4 "
-                    "FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' "
-                    f"LINES TERMINATED BY '\\n' ({listed})"
-                )
+            # NULL is the bare word: a text 'NULL' comes quoted
+            taken = session.load(
+                f"LOAD DATA LOCAL INFILE {self.dialect.literal(path)} INTO TABLE "
+                f"{self.dialect.relation(*target)} CHARACTER SET utf8mb4 "
+                "FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' "
+                f"LINES TERMINATED BY '\\n' ({listed})"
+            )
             if pipe.failed is not None:
                 raise pipe.failed
         warnings = session.rows("SHOW WARNINGS LIMIT 3")

@@ -113,8 +113,7 @@ class PostgresSink(DatabaseSink):
         ]
 
     def _scan(self, table: TableName) -> str:
-        with self._errors(str(table)):
-            columns = self._pg_columns(self._session(), table)
+        columns = self._asked(str(table), lambda session: self._pg_columns(session, table))
         listed = ", ".join(
             f"CAST({ident(c.name)} AS {c.type}) AS {ident(c.name)}" if c.cast else ident(c.name)
             for c in columns
