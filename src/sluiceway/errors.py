@@ -104,9 +104,7 @@ class SluicewayError(Exception):
         return {
             "type": type(self).__name__,
             "message": self.message,
-            "where": None
-            if where is None
-            else {"file": where.file, "line": where.line, "key": where.key},
+            "where": None if where is None else {"file": where.file, "line": where.line, "key": where.key},
             "hint": self.hint,
             "details": self.details,
         }

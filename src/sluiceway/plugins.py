@@ -43,7 +43,5 @@ def load(group: str, name: str, where: Where | None = None) -> Any:
     """
     if name not in _points(group):
         kind = group.removesuffix("s")
-        raise ConfigError(
-            f"there is no {kind} '{name}'", where=where, hint=did_you_mean(name, names(group))
-        )
+        raise ConfigError(f"there is no {kind} '{name}'", where=where, hint=did_you_mean(name, names(group)))
     return _load(group, name)

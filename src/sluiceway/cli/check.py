@@ -53,9 +53,7 @@ def _by_contract(options: Options, target: str, contract: Path) -> RunResult:
 
     if not contract.is_file():
         raise ConfigError(f"there is no contract '{contract}'", hint="give --contract a *.odcs.yaml file")
-    return check_data(
-        target, contract, project=_project(options, target), environment=options.environment
-    )
+    return check_data(target, contract, project=_project(options, target), environment=options.environment)
 
 
 def _project(options: Options, target: str) -> Project | None:

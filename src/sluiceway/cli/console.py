@@ -54,9 +54,7 @@ class Console:
         """A line that belongs to stderr in any case: warnings, progress."""
         self._line(self.err, text, style)
 
-    def table(
-        self, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()
-    ) -> None:
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
         """A plain table with a header; columns named in ``right`` are numbers."""
         if not rows:
             return

@@ -43,9 +43,7 @@ def command(options: Options) -> int:
     findings = [*_installed(), *_of_project(options)]
     styles = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     for finding in findings:
-        options.console.say(
-            f"  {finding.result:<4}  {finding.check}: {finding.said}", styles[finding.result]
-        )
+        options.console.say(f"  {finding.result:<4}  {finding.check}: {finding.said}", styles[finding.result])
         if finding.hint:
             for line in finding.hint.splitlines():
                 options.console.say(f"          {line}")

@@ -99,7 +99,7 @@ def variables_of(values: tuple[str, ...]) -> dict[str, Any]:
         if not separator or not name.strip().isidentifier():
             raise ConfigError(
                 f"--vars {value!r} is not NAME=VALUE",
-                hint="write --vars day=2013-01-01, or one JSON object: --vars '{\"day\": \"2013-01-01\"}'",
+                hint='write --vars day=2013-01-01, or one JSON object: --vars \'{"day": "2013-01-01"}\'',
             )
         variables[name.strip()] = _scalar(text)
     return variables

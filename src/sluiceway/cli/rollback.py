@@ -18,9 +18,7 @@ def command(options: Options, run: str, force: bool, keep_cursor: bool) -> None:
     """Undo RUN: its table gets the content from before it, as a new snapshot."""
     from sluiceway.run.rollback import rollback
 
-    receipt = rollback(
-        options.project(), options.environment, run, force=force, keep_cursor=keep_cursor
-    )
+    receipt = rollback(options.project(), options.environment, run, force=force, keep_cursor=keep_cursor)
     options.console.say(f"{receipt.table} is as it was before run {run}; snapshot {receipt.snapshot}")
     cursor = "kept" if keep_cursor else "restored: the next run reads its rows again"
     options.console.say(f"  the cursor is {cursor}")
