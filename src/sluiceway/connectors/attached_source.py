@@ -117,6 +117,9 @@ class AttachedSource:
     def rejected(self, engine: Engine, read: Read) -> str | None:
         return None
 
+    def failure(self, error: BaseException) -> SourceError | None:
+        return None
+
     def fingerprint(self) -> str | None:
         """None: a scan is one transaction, so what it reads can't change under it."""
         return None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sluiceway.errors import Where
+from sluiceway.errors import SourceError, Where
 from sluiceway.exchange import Cursor, PublishOrder, Receipt, Staged, Verdict
 from sluiceway.schema import Schema, TableName
 
@@ -64,9 +64,7 @@ class SourceConfig(BaseModel):
     columns: tuple[str, ...] | dict[str, str] | None = Field(
         None, description="columns to read; a mapping declares their types too"
     )
-    filters: tuple[str, ...] | str | None = Field(
-        None, description="conditions that reach the source"
-    )
+    filters: tuple[str, ...] | str | None = Field(None, description="conditions that reach the source")
     batch_size: int | None = Field(None, ge=1, description="rows a batch, when streamed")
     timezone: str = Field("UTC", description="the zone of timestamps that have none")
     on_bad_row: Literal["fail", "quarantine", "skip"] = Field(
@@ -120,6 +118,11 @@ class Source(Protocol):
 
     def rejected(self, engine: Engine, read: Read) -> str | None:
         """After the scan ran: a SELECT (line BIGINT, text VARCHAR, reason VARCHAR) of unreadable rows."""
+        ...
+
+    def failure(self, error: BaseException) -> SourceError | None:
+        """What went wrong while the engine read this source, in its own words: file, line, server, what
+        to do. None where ``error`` is not about it."""
         ...
 
     def fingerprint(self) -> str | None:

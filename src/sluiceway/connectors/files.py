@@ -348,8 +348,16 @@ class FileSource:
             return self._error
         text = f"{error} {error.__cause__ or ''}"
         own = f"{_MARK} '{self.ctx.name}'"
-        known = own in text or (_MARK not in text and any(m in text for m in self.messages))
+        known = own in text or (
+            _MARK not in text and any(m in text for m in self.messages) and self._may_be_of(text)
+        )
         return self._as_source_error(error, sure=own in text) if known else None
+
+    def _may_be_of(self, text: str) -> bool:
+        """Two sources of one format: an error that names a file is about the one that reads it."""
+        if not re.search(r"\bfile\s*[=:]?\s*[\"']?/", text):
+            return True
+        return any(str(path) in text for path in (*self.files(), *self.folders()))
 
     messages: tuple[str, ...] = ()
     """Words by which DuckDB's errors about this format are known."""
@@ -377,6 +385,7 @@ class FileSource:
                 "line": bad.line,
                 "column": bad.column,
                 "sample": bad.text[:1000],
+                "final": True,
             },
         )
 

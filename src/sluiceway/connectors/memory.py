@@ -83,6 +83,9 @@ class MemorySource:
     def rejected(self, engine: Engine, read: Read) -> str | None:
         return None
 
+    def failure(self, error: BaseException) -> SourceError | None:
+        return None
+
     def fingerprint(self) -> str | None:
         return None
 

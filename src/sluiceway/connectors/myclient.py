@@ -17,7 +17,7 @@ from sluiceway.secrets import redact, register_secret
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["MyServer", "MysqlKeys", "my_errors"]
+__all__ = ["MyServer", "MysqlKeys", "lost", "my_errors"]
 
 MAX_NAME = 64
 """Characters of an identifier; bytes are counted, which is on the safe side."""
@@ -109,7 +109,7 @@ class MyServer:
         return pymysql.connect(
             host=self.name, port=self.port, user=self.user, password=self.password,
             database=self.database or None, autocommit=True, charset="utf8mb4",
-            connect_timeout=self.timeout, local_infile=local_infile,
+            connect_timeout=self.timeout, local_infile=local_infile, write_timeout=_WRITE_TIMEOUT,
             init_command="SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
             program_name="sluiceway", **tls,
         )  # fmt: skip
@@ -139,6 +139,8 @@ class MyServer:
             con.execute(f"DROP TEMPORARY SECRET IF EXISTS {secret}")
 
 
+_WRITE_TIMEOUT = 30
+"""Seconds. MariaDB stops reading a LOAD DATA whose session was killed, and keeps its socket open."""
 _SETTINGS: dict[str, str | bool] = {
     "mysql_aggregate_pushdown_enabled": False,
     "mysql_order_pushdown_enabled": False,
@@ -186,6 +188,16 @@ def my_errors(
         raise _explained(server, kind, what, text, code, tables=tables) from error
     except duckdb.Error as error:
         raise _explained(server, kind, what, str(error), 0, tables=tables) from error
+
+
+def lost(server: MyServer, what: str, error: BaseException) -> SourceError | None:
+    """The engine's error as ours where the server went away while the engine scanned it."""
+    text = str(error.__cause__ or error)
+    signs = (*(sign for sign in _LOST if sign != "reading"), "can't connect", "failed to connect")
+    if not any(sign in text.lower() for sign in signs):
+        return None
+    found = _explained(server, SourceError, what, text, 0, tables=False)
+    return found if isinstance(found, SourceError) else None
 
 
 def _explained(
@@ -243,7 +255,7 @@ def _explained(
 _LOST = (
     "lost connection", "gone away", "connection was killed", "shutdown in progress", "broken pipe",
     "connection reset", "packet sequence", "reading", "server has gone", "connection is closed",
-    "already closed", "(0, '')", "interfaceerror",
+    "already closed", "(0, '')", "interfaceerror", "timed out",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import duckdb
     import psycopg
 
-__all__ = ["PgServer", "PostgresKeys", "pg_errors"]
+__all__ = ["PgServer", "PostgresKeys", "lost", "pg_errors"]
 
 MAX_NAME = 63
 """Bytes of an identifier; PostgreSQL cuts longer ones off with no more than a notice."""
@@ -169,6 +169,15 @@ def pg_errors(
         raise _explained(server, kind, what, str(error), error.sqlstate, tables=tables) from error
     except duckdb.Error as error:
         raise _explained(server, kind, what, str(error), None, tables=tables) from error
+
+
+def lost(server: PgServer, what: str, error: BaseException) -> SourceError | None:
+    """The engine's error as ours where the server went away while the engine scanned it."""
+    text = str(error.__cause__ or error)
+    if not any(sign in text.lower() for sign in (*_LOST, *_UNREACHABLE)):
+        return None
+    found = _explained(server, SourceError, what, text, None, tables=False)
+    return found if isinstance(found, SourceError) else None
 
 
 def _explained(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sluiceway import plugins
 from sluiceway.connectors.base import ConnectorContext, Read
 from sluiceway.engines.base import EngineSettings
-from sluiceway.errors import ConfigError, DataQualityError, PlanError, SluicewayError
+from sluiceway.errors import ConfigError, DataQualityError, EngineError, PlanError, SluicewayError
 from sluiceway.ids import new_run_id
 from sluiceway.plan.nodes import AuditGate, AuditSource
 from sluiceway.rules.base import BATCH, RuleContext
@@ -24,6 +24,7 @@ from sluiceway.run.bind import Relations
 from sluiceway.run.gate import decide, dimensions, score
 from sluiceway.run.prepared import prepared
 from sluiceway.run.quarantine_rows import kept_of
+from sluiceway.run.reading import reading, unchanged
 from sluiceway.run.resolve import open_engine
 from sluiceway.run.result import CheckResult, NodeResult, RunResult
 from sluiceway.run.runner import Progress, run
@@ -70,7 +71,7 @@ def _check_scan(pipeline: Pipeline) -> RunResult:
     result = RunResult(
         new_run_id(), pipeline.name, pipeline.environment.name, table=str(pipeline.destination.table)
     )
-    with prepared(pipeline) as (plan, execution):
+    with prepared(pipeline) as (plan, execution), reading(execution.opened):
         audit = execution.audit
         found: list[CheckResult] = []
         for node in plan.select(AuditSource):
@@ -82,7 +83,7 @@ def _check_scan(pipeline: Pipeline) -> RunResult:
         execution.relations.scan(BATCH, execution.select_all(plan.last), reads=(plan.last,))
         execution.bind_target()
         count, results = audit.in_place(checks, rows)
-        execution.sources_unchanged()
+        unchanged(execution.opened)
         found += _in_order(results, checks)
         hidden = plan.hidden.get("gate", frozenset())
         keys = pipeline.destination.key
@@ -177,7 +178,13 @@ def _target(
                 sql = f"SELECT * FROM {stage.relation} AS _read"
             bounds, rows = _metadata(source)
             engine.seal(source.folders())
-            yield schema, sql, bounds, rows
+            try:
+                yield schema, sql, bounds, rows
+            except EngineError as error:
+                told = source.failure(error)
+                if told is None:
+                    raise
+                raise told from error
         finally:
             source.close()
         return

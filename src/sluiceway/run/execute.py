@@ -14,7 +14,6 @@ from sqlglot import exp
 
 from sluiceway.connectors.base import Read
 from sluiceway.duck import ident, literal, relation
-from sluiceway.errors import SourceError
 from sluiceway.exchange import Cursor, Staged
 from sluiceway.plan.nodes import BEFORE, AuditGate, AuditSource, Extract, Plan, PythonStep, Transform
 from sluiceway.plan.nodes import Stage as StageNode
@@ -24,6 +23,7 @@ from sluiceway.rules.params import condition
 from sluiceway.run.audit import ALL, GOOD, Audit, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
 from sluiceway.run.quarantine_rows import Kept, kept_of, quarantined_rows, union, unreadable_rows
+from sluiceway.run.reading import reading, unchanged
 from sluiceway.run.state import mark_of, since
 from sluiceway.schema import Schema, TableName
 from sluiceway.sql.primitives import lower
@@ -125,6 +125,10 @@ class Execution:
 
     def extract(self, node: Extract, audit: AuditSource | None) -> None:
         """Bind the source's relation: scanned in place, or spooled (with masks, if it has rules)."""
+        with reading(self.opened, node.source):
+            self._extract(node, audit)
+
+    def _extract(self, node: Extract, audit: AuditSource | None) -> None:
         checks = audit.checks if audit else ()
         native = self.natives[node.source]
         spool = node.spool
@@ -226,24 +230,15 @@ class Execution:
             old = next((c for c in self.opened.state if c.source == name), None)
             old = None if self.full_refresh or old is None or old.column != spec.incremental.cursor else old
             self.cursors.append(mark_of(self.engine, spec, self.plan.relations[name], stage, old))
-        self._unchanged(name)
-
-    def _unchanged(self, name: str) -> None:
-        before, now = self.opened.fingerprints[name], self.opened.sources[name].fingerprint()
-        if before != now:
-            raise SourceError(
-                f"source '{name}' changed while it was read; nothing was published",
-                where=self.plan.pipeline.sources[name].where,
-                hint="run it again; write files under another name and rename them when they are whole",
-            )
-
-    def sources_unchanged(self) -> None:
-        for name in self.opened.sources:
-            self._unchanged(name)
+        unchanged(self.opened, name)
 
     # steps and staging ------------------------------------------------------------------------------
 
     def transform(self, node: Transform | PythonStep) -> None:
+        with reading(self.opened):
+            self._transform(node)
+
+    def _transform(self, node: Transform | PythonStep) -> None:
         if isinstance(node, Transform):
             self.relations.step(node.relation, node.query)
             return
@@ -262,12 +257,12 @@ class Execution:
         self.relations.scan(node.relation, f"SELECT * FROM {out.relation} AS _out")
 
     def stage(self, node: StageNode) -> Stage:
-        with self.timer(node.name) as timed:
+        with self.timer(node.name) as timed, reading(self.opened):
             stage = self.engine.stage(
                 "result", self.relations.compile(node.query), parameters=self.plan.binds, bad=node.bad
             )
             timed.rows = stage.rows
-        self.sources_unchanged()
+        unchanged(self.opened)
         return stage
 
     # judging ----------------------------------------------------------------------------------------
@@ -366,7 +361,7 @@ class Execution:
         )
 
     def audit_gate(self, node: AuditGate, stage: Stage) -> Judged:
-        with self.timer(node.name) as timed:
+        with self.timer(node.name) as timed, reading(self.opened):
             self.bind_target()
             judged = self.judge(stage, node.checks, self._kept(), phase="gate", source="")
             timed.rows = judged.rows

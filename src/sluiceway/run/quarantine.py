@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SourceConfig
 from sluiceway.duck import ident, literal, open_duckdb
-from sluiceway.errors import PlanError, Where
+from sluiceway.errors import PlanError, SourceError, Where
 from sluiceway.exchange import QUARANTINE_COLUMNS
 from sluiceway.run.warehouse import environment_of, sink_of, warehouse
 from sluiceway.schema import Schema
@@ -193,6 +193,9 @@ class _QuarantineSource:
         raise PlanError("quarantined rows are read by the engine of the warehouse")
 
     def rejected(self, engine: Engine, read: Read) -> str | None:
+        return None
+
+    def failure(self, error: BaseException) -> SourceError | None:
         return None
 
     def fingerprint(self) -> str | None:
