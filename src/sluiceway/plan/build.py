@@ -228,7 +228,9 @@ def _conform(
         fixed, of = contract.schema, f"contract {contract.id}"
     # sum() of integers is a HUGEINT in DuckDB; a table wants the integer that people expect
     narrowed = {n: _SMALLER[result[n].type] for n in unsupported(result) if result[n].type in _SMALLER}
-    out = conform(result, fixed, policy, where=destination.where, of=of, narrowed=narrowed)
+    scd2 = destination.scd2
+    filled = (scd2.valid_from, scd2.valid_to) if scd2 is not None else ()
+    out = conform(result, fixed, policy, where=destination.where, of=of, narrowed=narrowed, filled=filled)
     refused = unsupported(Schema(tuple(out.schema)))
     if refused:
         name, hint = next(iter(refused.items()))

@@ -25,7 +25,7 @@ from sluiceway.spec.model import DeclaredRule, SchemaContract
 from sluiceway.sql.primitives import call
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 __all__ = ["Conformed", "conform", "widens"]
 
@@ -54,6 +54,29 @@ class FrozenColumn(TableRule):
 
     def explanation(self) -> str:
         return f"{self.expected}; evolve it with schema_contract: {{columns: evolve}}, or drop the column"
+
+
+class MissingColumn(TableRule):
+    """A column that the destination has and the result does not: NULL in every new row."""
+
+    kind: ClassVar[str] = "schema"
+    default_dimension: ClassVar[Dimension] = "consistency"
+    column: str
+    of: str
+
+    def default_id(self) -> str:
+        return f"schema:{self.column}"  # no column to be judged by, but one to be named after
+
+    def measures(self, ctx: RuleContext) -> Measures:
+        return Measures()
+
+    def judge(self, values: Mapping[str, object], ctx: RuleContext) -> Judgement:
+        return Judgement(1, 1, None, self.explanation())
+
+    def explanation(self) -> str:
+        if self.effective_on_fail == "block":
+            return f"{self.of} has the column {self.column} and the result has not"
+        return f"the result has no column {self.column}: it becomes NULL in {self.of}"
 
 
 class NewColumn(RowRule):
@@ -163,6 +186,7 @@ def conform(
     where: Where,
     of: str,
     narrowed: Mapping[str, str] | None = None,
+    filled: Collection[str] = (),
 ) -> Conformed:
     """Columns of ``result`` for a destination that has ``target`` (None: it does not exist yet).
 
@@ -170,6 +194,7 @@ def conform(
         of: what fixes the columns, for messages ("mart.orders", "the contract").
         narrowed: columns whose type the destination does not have -> the type that new ones get there;
             a value that does not fit blocks.
+        filled: columns of ``target`` that the load mode fills by itself.
 
     Raises:
         PlanError: a type that can't evolve into another.
@@ -204,6 +229,16 @@ def conform(
             out.widen[there.name] = given.type
         else:
             _other_type(out, given, there, policy, where)
+    for column_ in target or ():
+        if column_.name not in result and column_.name not in filled:
+            frozen = policy.columns == "freeze"
+            rule = MissingColumn(
+                column=column_.name,
+                of=of,
+                severity="error" if frozen else "info",
+                on_fail="block" if frozen else "warn",
+            )
+            out.judge(rule, where)
     return out
 
 
