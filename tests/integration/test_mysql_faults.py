@@ -91,6 +91,7 @@ def while_it_publishes(work: Callable[[], Receipt], act: Callable[[], int]) -> R
         assert acted, "the publish was over before anything could happen to it"
 
 
+@pytest.mark.slow  # the server leaves its socket open: only the client's time limit ends the wait
 @pytest.mark.parametrize("mode", ["append", "merge"])
 def test_a_session_that_ends_in_the_middle_of_a_publish(server: Server, tmp_path: Path, mode: str) -> None:
     key = {"key": ("id",)} if mode == "merge" else {}
