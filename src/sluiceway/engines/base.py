@@ -93,8 +93,10 @@ class Engine(Protocol):
         *,
         parameters: Mapping[str, Any] | None = None,
         bad: str | None = None,
+        keep: bool = False,
     ) -> Stage:
-        """Materialise once. ``bad`` is a condition over the result that sets rows apart."""
+        """Materialise once. ``bad`` is a condition over the result that sets rows apart; ``keep`` says
+        that the destination may take the files as they are."""
         ...
 
     def batches(

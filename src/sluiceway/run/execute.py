@@ -259,7 +259,11 @@ class Execution:
     def stage(self, node: StageNode) -> Stage:
         with self.timer(node.name) as timed, reading(self.opened):
             stage = self.engine.stage(
-                "result", self.relations.compile(node.query), parameters=self.plan.binds, bad=node.bad
+                "result",
+                self.relations.compile(node.query),
+                parameters=self.plan.binds,
+                bad=node.bad,
+                keep=True,
             )
             timed.rows = stage.rows
         unchanged(self.opened)
