@@ -31,6 +31,7 @@ from sluiceway.spec.model import SchemaContract
 from sluiceway.sql.safe import check_supported, tables_of
 from sluiceway.sql.typing import describe
 from sluiceway.transforms.base import StepContext
+from sluiceway.transforms.deduplicate import Deduplicate
 from sluiceway.transforms.mask import Mask
 from sluiceway.transforms.python import Python
 
@@ -78,14 +79,24 @@ class _Builder:
                     binds=self.binds,
                     started_at=self.started_at,
                 )
-                query = step.compile(ctx)
+                if isinstance(step, Deduplicate) and self._scans_again():
+                    query = step.compile_antijoin(ctx)
+                else:
+                    query = step.compile(ctx)
                 check_supported(query, self.dialect, where)
                 names = tuple(self._relation(n, where) for n in tables_of(query))
                 schema = describe(query, {n: self.relations[n] for n in names}, where)
-                self.steps.append(Transform(name, query, names, step.kind))
+                inline = step.is_row_wise() and step.kind != "join"
+                self.steps.append(Transform(name, query, names, step.kind, inline))
             self.relations[name] = schema
             current = name
         return current
+
+    def _scans_again(self) -> bool:
+        """Deduplicating by scanning three times keeps memory flat, where scanning again is cheap."""
+        if limited(self.pipeline):
+            return True  # what is not cheap to read again is spooled first
+        return all(spec.connector.rescan for spec in self.pipeline.sources.values())
 
     def _relation(self, name: str, where: Where) -> str:
         found = next((r for r in self.relations if r.casefold() == name.casefold()), None)
@@ -257,9 +268,20 @@ def _extract(builder: _Builder, name: str, gate: tuple[Check, ...], count: bool)
         why = "its rules are judged before the transform"
     elif readers > 1 and not spec.connector.rescan:
         why = f"it is read by {readers} steps and rules"
+    elif limited(builder.pipeline) and _deduplicates(builder.pipeline) and not spec.connector.rescan:
+        why = "deduplicate reads it three times to keep memory flat"
     elif count:
         why = "its rows are counted"
     return Extract(name, None, why)
+
+
+def limited(pipeline: Pipeline) -> bool:
+    """Memory is bounded by the user."""
+    return pipeline.memory_limit is not None or pipeline.environment.engine.memory_limit is not None
+
+
+def _deduplicates(pipeline: Pipeline) -> bool:
+    return any(isinstance(declared.step, Deduplicate) for declared in pipeline.steps)
 
 
 def _only_judges(rules: Iterable[DeclaredRule]) -> bool:

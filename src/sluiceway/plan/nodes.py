@@ -63,12 +63,16 @@ class AuditSource:
 
 @dataclass(frozen=True)
 class Transform:
-    """One declarative step: a SELECT over relations by name. Evaluated lazily, within the staging."""
+    """One declarative step: a SELECT over relations by name. Evaluated lazily, within the staging.
+
+    ``inline``: cheap enough to be computed again by each of its readers, rather than kept in memory.
+    """
 
     relation: str
     query: exp.Query
     reads: tuple[str, ...]
     kind: str
+    inline: bool = False
 
     @property
     def name(self) -> str:

@@ -26,7 +26,7 @@ class _Bound:
     name: str
     sql: str
     reads: tuple[str, ...]
-    scan: bool
+    inline: bool
 
 
 class Relations:
@@ -47,10 +47,10 @@ class Relations:
         """Bind a name to a SELECT in the engine's own dialect; binding again replaces."""
         self._bound[name.casefold()] = _Bound(name, sql, reads, True)
 
-    def step(self, name: str, query: exp.Query) -> None:
-        """Bind a name to a tree that reads bound names."""
+    def step(self, name: str, query: exp.Query, *, inline: bool = False) -> None:
+        """Bind a name to a tree that reads bound names; ``inline``: each reader computes it again."""
         text = lower(query, self.dialect).sql(self.dialect)
-        self._bound[name.casefold()] = _Bound(name, text, tuple(tables_of(query)), False)
+        self._bound[name.casefold()] = _Bound(name, text, tuple(tables_of(query)), inline)
 
     def __contains__(self, name: str) -> bool:
         return name.casefold() in self._bound
@@ -73,7 +73,7 @@ class Relations:
             return ""
         # a scan that is read twice is scanned twice: keeping 10M rows in memory would cost more
         parts = [
-            f"{ident(b.name)} AS {'NOT MATERIALIZED ' if b.scan else ''}({b.sql})" for b in needed.values()
+            f"{ident(b.name)} AS {'NOT MATERIALIZED ' if b.inline else ''}({b.sql})" for b in needed.values()
         ]
         return f"WITH {', '.join(parts)} "
 
