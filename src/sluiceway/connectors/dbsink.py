@@ -109,7 +109,7 @@ class DatabaseSink:
         self._idle: Session | None = None
         self._locked: Session | None = None
         self._ready = False
-        self._folder = Path(tempfile.mkdtemp(prefix="sluiceway-publish-"))
+        self._made: Path | None = None
 
     # what a subclass gives --------------------------------------------------------------------------
 
@@ -196,6 +196,13 @@ class DatabaseSink:
             with self._errors(f"the {self.system} warehouse"):
                 self._idle = self._connect("sluiceway")
         return self._idle
+
+    @property
+    def _folder(self) -> Path:
+        """For the pipe and for what spills; made when it is first asked for."""
+        if self._made is None:
+            self._made = Path(tempfile.mkdtemp(prefix="sluiceway-publish-"))
+        return self._made
 
     def _asked(self, what: str, ask: Callable[[Session], T]) -> T:
         """The answer to a question, on a new session where the kept one has gone meanwhile."""
@@ -562,7 +569,9 @@ class DatabaseSink:
         if self._own is not None:
             self._own.close()
             self._own = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._made is not None:
+            shutil.rmtree(self._made, ignore_errors=True)
+            self._made = None
 
 
 def _give_up(session: Session) -> None:
