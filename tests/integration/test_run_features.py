@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from sluiceway.duck import open_duckdb
 from sluiceway.errors import DataQualityError, LockTimeoutError, PlanError
+from sluiceway.run.check import check_pipeline
 from sluiceway.run.explain import explain
 from sluiceway.run.quarantine import discard, export, list_quarantine, replay, show
 from sluiceway.run.rollback import rollback
@@ -441,3 +443,36 @@ def test_parents_in_the_table_itself_before_it_exists(make_project):
     result = project.run("a")
     assert result.error is None
     assert project.rows("mart.a", "id") == [(1,), (2,), (4,), (5,)]
+
+
+def test_check_judges_a_plain_scan_in_place_and_says_what_metadata_proves(make_project):
+    project = make_project(
+        {
+            "pipelines/a.yml": """\
+                pipeline: a
+                sources: {a: {type: parquet, path: data/a.parquet}}
+                rules:
+                  - not_null: [id, v]
+                  - range: {column: id, min: 0, max: 99}
+                  - range: {column: v, min: 0}
+                    severity: warning
+                  - row_count: {equals: 100}
+                destination: {table: mart.a}
+                """,
+        }
+    )
+    (project.folder / "data").mkdir()
+    con = open_duckdb()
+    rows = "SELECT range AS id, CASE WHEN range = 7 THEN -1 ELSE range END AS v FROM range(100)"
+    con.execute(f"COPY ({rows}) TO '{project.folder}/data/a.parquet' (FORMAT parquet)")
+    con.close()
+    result = check_pipeline(project.resolve("a"))
+    assert result.error is None
+    found = {check.check.id: (check.failing, check.proven) for check in result.checks}
+    assert found == {
+        "not_null:id": (0, True), "not_null:v": (0, True), "range:id": (0, True), "range:v": (1, False),
+        "row_count": (0, True),
+    }  # fmt: skip
+    assert result.samples["range:v"] == [{"v": "-1"}]
+    assert not project.exists("mart.a")
+    assert explain(project.resolve("a"))["summary"].endswith("4 proven from metadata")

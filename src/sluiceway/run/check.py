@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from sluiceway.engines.base import Engine
     from sluiceway.spec.model import EnvironmentSpec, Pipeline, Project
 
-__all__ = ["check_data", "check_pipeline"]
+__all__ = ["check_data", "check_pipeline", "metadata", "plain"]
 
 _BY_SUFFIX = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json",
@@ -53,12 +53,12 @@ def check_pipeline(pipeline: Pipeline, *, progress: Progress | None = None) -> R
 
     A result that is a plain scan is judged where it lies; else it is staged once, like in a run.
     """
-    if _plain(pipeline):
+    if plain(pipeline):
         return _check_scan(pipeline)
     return run(pipeline, dry_run=True, progress=progress)
 
 
-def _plain(pipeline: Pipeline) -> bool:
+def plain(pipeline: Pipeline) -> bool:
     """The result is the first source as it is, and reading it again is cheap."""
     first = next(iter(pipeline.sources.values()))
     lenient = any(spec.config.on_bad_row != "fail" for spec in pipeline.sources.values())
@@ -78,7 +78,7 @@ def _check_scan(pipeline: Pipeline) -> RunResult:
             execution.relations.scan(BATCH, execution.select_all(node.source), reads=(node.source,))
             found += _in_order(audit.in_place(node.checks)[1], node.checks)
         spec = pipeline.sources[plan.last]
-        bounds, rows = ({}, None) if spec.config.filters else _metadata(execution.opened.sources[plan.last])
+        bounds, rows = ({}, None) if spec.config.filters else metadata(execution.opened.sources[plan.last])
         checks = with_bounds(plan.select(AuditGate)[0].checks, bounds)
         execution.relations.scan(BATCH, execution.select_all(plan.last), reads=(plan.last,))
         execution.bind_target()
@@ -176,7 +176,7 @@ def _target(
             if sql is None:
                 stage = engine.stage("stream", source.read(Read()))
                 sql = f"SELECT * FROM {stage.relation} AS _read"
-            bounds, rows = _metadata(source)
+            bounds, rows = metadata(source)
             engine.seal(source.folders())
             try:
                 yield schema, sql, bounds, rows
@@ -206,7 +206,7 @@ def _target(
         sink.close()
 
 
-def _metadata(source: Source) -> tuple[Mapping[str, tuple[Any, Any, int | None]], int | None]:
+def metadata(source: Source) -> tuple[Mapping[str, tuple[Any, Any, int | None]], int | None]:
     """What the source's own metadata proves: bounds by column, and the number of rows."""
     prove = getattr(source, "metadata", None)
     found: tuple[Mapping[str, tuple[Any, Any, int | None]], int | None] = ({}, None)

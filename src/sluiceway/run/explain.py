@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sluiceway.plan.build import names_read
 from sluiceway.plan.explain import describe_plan
-from sluiceway.plan.nodes import PythonStep, Stage, Transform
+from sluiceway.plan.nodes import AuditGate, PythonStep, Stage, Transform
+from sluiceway.run.audit import proven, with_bounds
+from sluiceway.run.check import metadata, plain
 from sluiceway.run.execute import Execution
 from sluiceway.run.resolve import resolved
 from sluiceway.secrets import redact
@@ -38,9 +40,21 @@ def explain(pipeline: Pipeline, *, engine_plan: bool = False) -> dict[str, Any]:
             for name, source in opened.sources.items()
         ]
         document["exists"] = opened.target is not None
+        document["proven"] = _proven(plan, opened)
+        document["summary"] += f", {document['proven']} proven from metadata"
         if engine_plan:
             document["engine_plan"] = _engine_plan(plan, opened)
         return document
+
+
+def _proven(plan: Plan, opened: Resolved) -> int:
+    """Gate checks that ``check`` would not read for: only of a plain scan does metadata say anything."""
+    spec = plan.pipeline.sources.get(plan.last)
+    if spec is None or spec.config.filters or not plain(plan.pipeline):
+        return 0
+    bounds, rows = metadata(opened.sources[plan.last])
+    checks = with_bounds(plan.select(AuditGate)[0].checks, bounds)
+    return sum(rows is not None and proven(check, rows) is not None for check in checks)
 
 
 def _columns(opened: Resolved, name: str) -> list[dict[str, str]]:
