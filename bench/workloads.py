@@ -353,9 +353,9 @@ def small(_: Sizes, peers: Peers) -> Iterator[Table]:
     found = contest(
         [
             Contender("sluiceway run", "ours", run, cwd=project.folder, before=project.reset, truth=judge),
-            Contender("the next run", "peer", run, cwd=project.folder, truth=judge),
+            Contender("the next run", "ours", run, cwd=project.folder, truth=judge),
             Contender(
-                "the very first run", "peer", run, cwd=project.folder, before=project.forget, truth=judge
+                "the very first run", "ours", run, cwd=project.folder, before=project.forget, truth=judge
             ),
         ],
         7,
