@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -188,24 +189,40 @@ class _Run:
         return self.pipeline.project.folder / ".sluiceway" / "staging" / self.run_id
 
     def _settle(self, opened: Resolved) -> None:
-        """Runs whose process is gone: committed ones are recorded as such, others start over here.
+        """Runs whose process is gone: committed ones are recorded as such, others start over here. So is
+        the last one, where it failed and yet has a receipt.
 
         The pipeline's lock is held, so no run of it can be alive but this one.
         """
         if self.dry_run:
             return
-        for row in self.store.interrupted(self.pipeline.name, self.pipeline.environment.name):
-            receipts = opened.sink.receipts(run_id=row["run_id"])
-            if receipts:
-                self.store.mark(row["run_id"], "succeeded", snapshot=receipts[0].snapshot)
-                self.store.record_receipt(self.pipeline.environment.name, receipts[0])
-            else:
+        environment = self.pipeline.environment.name
+        for row in self.store.interrupted(self.pipeline.name, environment):
+            if not self._committed(opened, row["run_id"]):
                 error = {
                     "type": "Interrupted",
                     "message": f"its process ended; started over as {self.run_id}",
                 }
                 self.store.mark(row["run_id"], "failed", error=error)
                 self.started_at = opened.started_at = _utc(row["started_at"])
+            self._clear(row["run_id"])
+        for row in self.store.runs(pipeline=self.pipeline.name, environment=environment, limit=1):
+            if row["status"] in ("failed", "cancelled"):
+                # its COMMIT got no answer, or an interrupt came right after it
+                self._committed(opened, row["run_id"])
+            if row["status"] in ("succeeded", "failed", "cancelled"):
+                self._clear(row["run_id"])  # it ended, but its process did so before it had cleared up
+
+    def _clear(self, run_id: str) -> None:
+        shutil.rmtree(self._staging().with_name(run_id), ignore_errors=True)
+
+    def _committed(self, opened: Resolved, run_id: str) -> bool:
+        """Whether a run has a receipt; then it is recorded as succeeded."""
+        receipts = opened.sink.receipts(run_id=run_id)
+        for receipt in receipts[:1]:
+            self.store.mark(run_id, "succeeded", snapshot=receipt.snapshot)
+            self.store.record_receipt(self.pipeline.environment.name, receipt)
+        return bool(receipts)
 
     # events -----------------------------------------------------------------------------------------
 
