@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -118,6 +119,34 @@ class _Lake:
         settings = ", ".join(f"{ident(k)} {literal(v)}" for k, v in self.config.s3.items())
         con.execute(f"CREATE OR REPLACE SECRET _sluiceway_lake (TYPE s3, {settings})")
 
+    def _identity(self) -> str | None:
+        """Names this very catalog; None where it is not there yet."""
+        if self.config.catalog is not None:
+            return hashlib.sha256(self.config.catalog.encode()).hexdigest()
+        try:
+            found = self.sqlite.stat()
+        except FileNotFoundError:
+            return None
+        return f"{found.st_dev}:{found.st_ino}"
+
+    def is_made(self) -> bool:
+        """Whether someone attached it for writing before, so that it has its tables.
+
+        A file says so: to look into the catalog here would end the locks that DuckDB holds on it, since
+        closing any handle of a file drops all locks of the process.
+        """
+        try:
+            return self._made.read_text() == self._identity()
+        except FileNotFoundError:
+            return False
+
+    def made(self) -> None:
+        self._made.write_text(self._identity() or "")
+
+    @property
+    def _made(self) -> Path:
+        return self.folder / "locks" / "made"
+
     def namespace(self) -> str:
         return f"ducklake://{self.folder}" if self.config.catalog is None else "ducklake"
 
@@ -167,8 +196,12 @@ class DuckLakeSink(AttachedSink):
         self._moved: list[Path] = []
 
     def _attach(self, con: duckdb.DuckDBPyConnection) -> None:
+        if self._lake.is_made():  # then nobody who looks waits for who publishes
+            self._lake.attach(con, self.alias, read_only=False)
+            return
         with self._writer("open"):  # the first ATTACH writes the catalog
             self._lake.attach(con, self.alias, read_only=False)
+            self._lake.made()
 
     def _locks(self) -> Path:
         return self._lake.folder / "locks"

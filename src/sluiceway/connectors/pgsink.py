@@ -128,7 +128,19 @@ class PostgresSink(DatabaseSink):
         # CREATE SCHEMA IF NOT EXISTS wants the right to create even where the schema is there
         there = session.rows(f"SELECT 1 FROM pg_namespace WHERE nspname = {literal(namespace)}")
         if not there:
+            self._create_schema(session, namespace)
+
+    def _create_schema(self, session: Session, namespace: str) -> None:
+        """Two first publishes may meet here: IF NOT EXISTS does not see what is not committed, so the
+        second waits for the first and then fails, although the schema is there."""
+        import psycopg
+
+        session.execute("SAVEPOINT sluiceway_schema")
+        try:
             session.execute(f"CREATE SCHEMA IF NOT EXISTS {ident(namespace)}")
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateSchema):
+            session.execute("ROLLBACK TO SAVEPOINT sluiceway_schema")
+        session.execute("RELEASE SAVEPOINT sluiceway_schema")
 
     def _alter_type(self, session: Session, table: TableName, name: str, type_: str) -> None:
         session.execute(
