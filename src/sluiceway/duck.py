@@ -6,15 +6,18 @@ Both the embedded engine and the connectors that publish by DuckDB use this, so 
 from __future__ import annotations
 
 import importlib.util
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluiceway.errors import EngineError, MissingExtraError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
 
-__all__ = ["ident", "literal", "load_extension", "open_duckdb", "relation"]
+__all__ = ["ident", "literal", "load_extension", "open_ahead", "open_duckdb", "relation"]
 
 _EXTRA = {"postgres_scanner": "postgres", "mysql_scanner": "mysql"}
 
@@ -79,13 +82,28 @@ def open_duckdb(
     threads: int | None = None,
     memory_limit: str | None = None,
     spill: Path | None = None,
+    ahead: bool = False,
 ) -> duckdb.DuckDBPyConnection:
     """An in-memory instance whose session runs in UTC and never installs or loads by itself.
 
     Args:
         memory_limit: DuckDB's buffer, such as ``"4GB"``.
         spill: the folder for what does not fit.
+        ahead: take the instance of ``open_ahead`` if there is one.
     """
+    con = _opened_ahead() if ahead else None
+    if con is None:
+        con = _open()
+    if threads is not None:
+        con.execute(f"SET threads = {int(threads)}")
+    if memory_limit is not None:
+        con.execute(f"SET memory_limit = {literal(memory_limit)}")
+    if spill is not None:
+        con.execute(f"SET temp_directory = {literal(str(spill))}")
+    return con
+
+
+def _open(extensions: Sequence[str] = ()) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     con = duckdb.connect(
@@ -98,12 +116,29 @@ def open_duckdb(
             "python_enable_replacements": "false",
         },
     )
-    load_extension(con, "icu")
+    for name in ("icu", *extensions):
+        load_extension(con, name)
     con.execute("SET TimeZone = 'UTC'")
-    if threads is not None:
-        con.execute(f"SET threads = {int(threads)}")
-    if memory_limit is not None:
-        con.execute(f"SET memory_limit = {literal(memory_limit)}")
-    if spill is not None:
-        con.execute(f"SET temp_directory = {literal(str(spill))}")
     return con
+
+
+_ahead: list[Future[duckdb.DuckDBPyConnection]] = []
+
+
+def open_ahead(extensions: Sequence[str]) -> None:
+    """Open the instance that the next ``open_duckdb(ahead=True)`` takes, in a thread, now.
+
+    DuckDB checks an extension's signature over all of its 36 MB, a tenth of a second without Python's
+    lock: a command line that has its imports still to do does both at once.
+    """
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="open-duckdb")
+    _ahead.append(pool.submit(_open, extensions))
+    pool.shutdown(wait=False)
+
+
+def _opened_ahead() -> duckdb.DuckDBPyConnection | None:
+    if not _ahead:
+        return None
+    future = _ahead.pop()
+    # what can't be loaded fails once more where it is needed, and is told there
+    return future.result() if future.exception() is None else None

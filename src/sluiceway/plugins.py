@@ -21,8 +21,16 @@ GROUPS = ("connectors", "rules", "transforms", "engines", "integrations")
 
 
 @cache
+def _groups() -> dict[str, dict[str, EntryPoint]]:
+    """Read once, not once a group: it goes through the metadata of everything that is installed."""
+    every = entry_points()
+    return {
+        group: {point.name: point for point in every.select(group=f"sluiceway.{group}")} for group in GROUPS
+    }
+
+
 def _points(group: str) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=f"sluiceway.{group}")}
+    return _groups()[group]
 
 
 def names(group: str) -> list[str]:

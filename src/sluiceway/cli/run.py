@@ -12,7 +12,7 @@ from sluiceway.errors import ConfigError, GateError
 if TYPE_CHECKING:
     from sluiceway.cli.progress import Progress
     from sluiceway.run.result import RunResult
-    from sluiceway.spec.model import Pipeline
+    from sluiceway.spec.model import EnvironmentSpec, Pipeline
 
 __all__ = ["command", "run_one"]
 
@@ -44,6 +44,7 @@ def command(
     from sluiceway.cli.summary import exit_code, print_result
 
     project = options.project()
+    _open_ahead(options.environment_of(project))
     chosen = choose(options, project, pipelines, selected, variables_of(values))
     results: list[RunResult] = []
     with Progress(options.console) as progress:
@@ -61,6 +62,18 @@ def command(
     options.console.document({"runs": documents} if several else documents[0])
     codes = {exit_code(result) for result in results}
     return next((code for code in (2, 1, 3) if code in codes), 0)
+
+
+def _open_ahead(environment: EnvironmentSpec) -> None:
+    """DuckDB opens while the rest of the program is imported."""
+    from sluiceway import plugins
+    from sluiceway.duck import open_ahead
+
+    kind = environment.warehouse.get("type")
+    if environment.engine.type == "duckdb" and kind in plugins.names("connectors"):
+        extensions = plugins.load("connectors", kind).extensions
+        if extensions:
+            open_ahead(extensions)
 
 
 def run_one(

@@ -41,7 +41,7 @@ __all__ = [
 class Incremental(BaseModel):
     """``incremental: {cursor: updated_at, lag: 1h}``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     cursor: str = Field(description="the column whose maximum is the mark")
     lag: str | None = Field(None, description="read this far behind the mark again; needs merge")
@@ -57,7 +57,7 @@ class SourceConfig(BaseModel):
     model is built, so a connector sees one flat set of fields.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     type: str = Field(description="the connector")
     query: str | None = Field(None, description="one SELECT instead of a table, in the system's dialect")
@@ -75,7 +75,7 @@ class SourceConfig(BaseModel):
 class SinkConfig(BaseModel):
     """Keys that every warehouse has; a connector adds its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     type: str = Field(description="the connector")
 
@@ -237,6 +237,7 @@ class Connector:
     """A system. ``examples`` are YAML texts of a source or warehouse; the tests run them.
 
     ``rescan``: a native scan may be read twice in a run, cheaply and with the same rows.
+    ``extensions``: of DuckDB, that its sink loads with its default settings; a run may load them ahead.
     """
 
     name: str
@@ -248,3 +249,4 @@ class Connector:
     extra: str | None = None
     examples: tuple[str, ...] = ()
     rescan: bool = False
+    extensions: tuple[str, ...] = ()

@@ -206,8 +206,10 @@ class CsvSource(TextFileSource):
         return {column["name"]: column["type"] for column in row[0]}
 
     def _sniffed(self, sample: Path, options: list[str]) -> Any:
-        sql = f"SELECT Columns, DateFormat, TimestampFormat FROM sniff_csv(?, {', '.join(options)})"
-        return self.private().execute(sql, [str(sample)]).fetchall()[0]
+        # the path is a literal: to bind a parameter duckdb imports pandas where that is installed
+        args = ", ".join([literal(str(sample)), *options])
+        sql = f"SELECT Columns, DateFormat, TimestampFormat FROM sniff_csv({args})"
+        return self.private().execute(sql).fetchall()[0]
 
     # python's view of a file ------------------------------------------------------------------------
 

@@ -315,4 +315,5 @@ CONNECTOR = Connector(
         "type: ducklake\npath: .sluiceway/lake\n",
         "type: ducklake\npath: .sluiceway/lake\ntable: mart.orders\n",
     ),
+    extensions=("ducklake", "sqlite_scanner"),
 )

@@ -11,7 +11,7 @@ import codecs
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, ClassVar, Literal
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
 from uuid import uuid4
 
 from pydantic import Field
@@ -77,16 +77,19 @@ def codec(encoding: str, where: Where) -> str:
     return "utf-8" if name in ("utf-8-sig", "ascii") else name
 
 
-def _raw(file: Path, compression: str) -> pa.NativeFile:
-    import pyarrow as pa
+def _raw(file: Path, compression: str) -> IO[bytes] | pa.NativeFile:
+    if compression == "none":
+        return file.open("rb")
+    import pyarrow as pa  # a third of a second, so not for plain files
 
-    return pa.input_stream(str(file), compression=None if compression == "none" else compression)
+    return pa.input_stream(str(file), compression=compression)
 
 
 def open_text(file: Path, compression: str, encoding: str, errors: str = "surrogateescape") -> IO[str]:
     """Text with its newlines as they are; a byte order mark is dropped."""
     name = "utf-8-sig" if encoding == "utf-8" else encoding
-    return io.TextIOWrapper(_raw(file, compression), encoding=name, errors=errors, newline="")
+    raw: Any = _raw(file, compression)  # pyarrow ships no types
+    return io.TextIOWrapper(raw, encoding=name, errors=errors, newline="")
 
 
 def prove_whole(file: Path, compression: str, where: Where) -> None:

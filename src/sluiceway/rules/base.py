@@ -134,7 +134,7 @@ class RuleContext:
 class Rule(BaseModel):
     """Options that every rule has. ``kind`` is the YAML key, ``default_dimension`` its dimension."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
     kind: ClassVar[str]
     default_dimension: ClassVar[Dimension]
     examples: ClassVar[tuple[str, ...]] = ()

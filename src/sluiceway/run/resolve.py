@@ -34,7 +34,8 @@ _ENGINE_SHARE = 0.6
 
 @dataclass
 class Resolved:
-    """Everything that is open for one run. ``datasets``: tables of the warehouse that SQL names."""
+    """Everything that is open for one run. ``datasets``: tables of the warehouse that SQL names;
+    ``state``: the marks of incremental sources, not asked for where there is none."""
 
     pipeline: Pipeline
     engine: Engine
@@ -135,6 +136,7 @@ def resolved(
         for name in pipeline.sources:
             sources[name] = open_source(pipeline, name, started_at, sink)
             stack.callback(sources[name].close)
+        incremental = any(spec.incremental is not None for spec in pipeline.sources.values())
         fingerprints = {name: source.fingerprint() for name, source in sources.items()}
         yield Resolved(
             pipeline=pipeline,
@@ -144,7 +146,7 @@ def resolved(
             schemas=_schemas(sources),
             target=sink.columns(pipeline.destination.table),
             datasets=_datasets(sink, named, pipeline),
-            state=sink.state(pipeline.name),
+            state=sink.state(pipeline.name) if incremental else (),
             started_at=started_at,
             staging=staging,
             fingerprints=fingerprints,

@@ -18,7 +18,7 @@ __all__ = ["Duration", "Int", "Names", "Share", "Size", "Strict", "Weight", "as_
 class Strict(BaseModel):
     """A mapping whose unknown keys are errors. A variable is checked when it has its value."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, defer_build=True)
 
     @field_validator("*", mode="wrap")
     @classmethod

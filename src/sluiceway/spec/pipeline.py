@@ -97,7 +97,7 @@ class SchemaContractConfig(Strict):
 class DestinationConfig(Strict):
     """Where the rows go. Further keys are the connector's own and override the environment's warehouse."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     table: str = Field(description="the table, as NAMESPACE.NAME")
     type: str | None = Field(None, description="the connector; the environment's warehouse if absent")

@@ -38,7 +38,7 @@ _QUICK_NAME = re.compile(r"^pipeline[ ]*:[ ]+(?:([\w.\-]+)|'([\w.\-]+)'|\"([\w.\
 class EngineConfig(Strict):
     """Where SQL runs. Further keys are the engine's own."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     type: str = Field("duckdb", description="the engine")
     threads: Int | None = Field(None, description="threads; all cores if absent")
@@ -66,7 +66,7 @@ class EnvironmentConfig(Strict):
 class LineageConfig(Strict):
     """Where OpenLineage events go. Further keys are the transport's own."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     type: Literal["file", "http", "console"] = Field(description="the transport: file, http or console")
     path: str | None = Field(None, description="file: one JSON document a line is appended here")

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from sluiceway.store.connect import insert_into
 from sluiceway.store.tables import column_edges, columns, dataset_edges, datasets
 from sluiceway.store.values import text
 
@@ -39,10 +39,9 @@ def touch(con: Connection, environment: str, found: Iterable[Mapping[str, Any]],
     The rows stay locked until the commit, always taken in the same order, so that two runs that know
     the same datasets wait for one another and can't lock each other out.
     """
-    insert = sqlite.insert if con.dialect.name == "sqlite" else postgresql.insert
     ids: Ids = {}
     for namespace, name in sorted({key(dataset) for dataset in found}):
-        statement = insert(datasets).values(
+        statement = insert_into(con, datasets).values(
             environment=text(environment),
             namespace=namespace,
             name=name,

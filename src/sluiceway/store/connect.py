@@ -18,9 +18,9 @@ from sluiceway.secrets import redact, register_secret
 from sluiceway.store.tables import SCHEMA
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import URL, Connection, Engine, Table
 
-__all__ = ["connect", "guard", "sqlite_path"]
+__all__ = ["connect", "guard", "insert_into", "sqlite_path"]
 
 BUSY_SECONDS = 30
 _HINT = (
@@ -110,6 +110,20 @@ def _sqlite_begin(connection: Connection) -> None:
 def _postgres_begin(connection: Connection) -> None:
     """By transaction, so that it holds behind a pooler too."""
     connection.exec_driver_sql(f'SET LOCAL search_path = "{SCHEMA}"')
+
+
+def insert_into(con: Connection, table: Table) -> Any:
+    """An INSERT that knows ``on_conflict_do_update``: both dialects have it, under two classes.
+
+    Only the one in use is imported: PostgreSQL's brings asyncio along.
+    """
+    if con.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+
+        return insert(table)
+    from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+    return pg_insert(table)
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sluiceway.schema import as_number
 from sluiceway.store import catalog
+from sluiceway.store.connect import insert_into
 from sluiceway.store.process import identity
 from sluiceway.store.tables import attempts, checks, configs, metrics, nodes, quarantine, runs
 from sluiceway.store.values import clean_config, config_hash, metric, plain, text
@@ -31,8 +31,7 @@ def upsert(
     """INSERT, or UPDATE by primary key; columns in ``keep`` stay as they are in a row that is there."""
     if not rows:
         return
-    insert = sqlite.insert if con.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table)
+    statement = insert_into(con, table)
     keys = [column.name for column in table.primary_key]
     new = {name: statement.excluded[name] for name in rows[0] if name not in keys and name not in keep}
     statement = (

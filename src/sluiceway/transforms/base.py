@@ -62,7 +62,7 @@ class Step(BaseModel):
     ``reads`` are other relations that it reads.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
     kind: ClassVar[str]
     row_wise: ClassVar[bool] = True
 
