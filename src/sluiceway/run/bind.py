@@ -31,6 +31,7 @@ class _Bound:
 
 class Relations:
     """
+    >>> from sqlglot import exp
     >>> r = Relations("duckdb")
     >>> r.scan("orders", "SELECT 1 AS id")
     >>> r.step("_step_1", exp.select("id").from_("orders"))

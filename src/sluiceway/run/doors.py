@@ -149,6 +149,7 @@ class DataPipeline:
         data: rows that stand in for sources: a list of dicts, Arrow, pandas or Polars by source name.
 
     >>> import tempfile, os
+    >>> from sluiceway import PipelineConfig
     >>> os.chdir(tempfile.mkdtemp())
     >>> config = PipelineConfig(
     ...     pipeline="orders",
