@@ -3,7 +3,8 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 DEMO_DIR ?= .sluiceway/demo
-PYTEST := $(PY) -m pytest
+# two workers; a module's tests, or a class's, stay together and share what they set up
+PYTEST := $(PY) -m pytest -n 2 --dist loadscope
 FAST := not slow and not chaos
 
 .DEFAULT_GOAL := help
@@ -19,8 +20,9 @@ $(STAMPS)/%: pyproject.toml constraints.txt scripts/env.sh
 demo: $(STAMPS)/demo ## a real pipeline over real data, gated, into a lake that you can query
 	@$(VENV)/bin/sluiceway demo $(DEMO_DIR) --force
 
-lint: $(STAMPS)/dev ## ruff, mypy --strict, import-linter
+lint: $(STAMPS)/dev ## ruff check and format, mypy --strict, import-linter
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-logo
 
@@ -38,7 +40,7 @@ chaos: $(STAMPS)/dev ## kills runs at every node and compares the destination
 bench: $(STAMPS)/dev ## measures against peers in one run and prints ratios
 	$(PY) -m bench
 
-docs: $(STAMPS)/dev ## writes docs/cli.md from the commands
+docs: $(STAMPS)/dev ## writes the pages of commands, keys, rules and steps from the code
 	$(PY) scripts/docs.py
 
 format: $(STAMPS)/dev ## ruff format and the fixes that change no meaning

@@ -1,16 +1,19 @@
-"""Writes docs/cli.md from the commands themselves; a test fails when it is not up to date."""
+"""Writes the pages that are made from the code; tests fail when one is not up to date."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from inspect import cleandoc
 from pathlib import Path
 
 import click
 
 from sluiceway.cli.app import app
+from sluiceway.rules.docs import render as rules
+from sluiceway.spec.docs import configuration_page
+from sluiceway.transforms.docs import render as transforms
 
-TARGET = Path(__file__).parents[1] / "docs" / "cli.md"
+DOCS = Path(__file__).parents[1] / "docs"
 COMMON = ("--project", "--env", "--json", "--help")
 HEAD = """# Command line
 
@@ -67,12 +70,20 @@ def section(full: str, command: click.Command, context: click.Context) -> str:
 
 
 def render() -> str:
-    """The whole page."""
+    """The page of the commands."""
     context = click.Context(app, info_name="sluiceway")
     sections = (section(*found) for found in commands(app, context, "sluiceway"))
     return "\n".join((HEAD, *sections))
 
 
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": render,
+    "configuration.md": configuration_page,
+    "rules.md": rules,
+    "transforms.md": transforms,
+}
+
 if __name__ == "__main__":
-    TARGET.write_text(render(), "utf-8")
-    print(f"wrote {TARGET.name}")
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), "utf-8")
+        print(f"wrote docs/{name}")

@@ -1,10 +1,9 @@
-"""``docs/rules.md``, out of the models: ``python -m sluiceway.rules.docs > docs/rules.md``."""
+"""``docs/rules.md``, out of the models; ``make docs`` writes it."""
 
 from __future__ import annotations
 
 import inspect
 import re
-import sys
 from typing import TYPE_CHECKING, Any, get_args
 
 from sluiceway import plugins
@@ -18,8 +17,7 @@ __all__ = ["render"]
 _HEAD = """\
 # Rules
 
-Written by `python -m sluiceway.rules.docs > docs/rules.md` from the rules themselves: edit them, not this
-page.
+Written by `make docs` from the rules themselves: edit them, not this page.
 
 A rule is an entry of `rules:` in a pipeline (judged by the gate, before anything is published) or of a
 source (judged before the transform). Options stand beside the rule's key:
@@ -144,7 +142,3 @@ def _type(annotation: Any) -> str:
 
 def _cell(text: str) -> str:
     return re.sub(r"\s+", " ", text).replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())

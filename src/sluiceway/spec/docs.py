@@ -1,11 +1,9 @@
-"""Writes ``docs/configuration.md`` from the models: ``python -m sluiceway.spec.docs [FILE]``."""
+"""``docs/configuration.md``, out of the models; ``make docs`` writes it."""
 
 from __future__ import annotations
 
-import sys
 import types
 import typing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import PydanticUndefined
@@ -32,7 +30,7 @@ __all__ = ["configuration_page", "settings"]
 
 _HEAD = """# Configuration
 
-Written by `python -m sluiceway.spec.docs docs/configuration.md` from the models; don't edit it.
+Written by `make docs` from the models; don't edit it.
 
 A project is a folder with `sluiceway.yml`, `pipelines/*.yml` and, if wanted, `contracts/*.odcs.yaml`.
 Paths inside files are relative to the project; paths on the command line to the working folder.
@@ -218,11 +216,3 @@ def _default(field: FieldInfo) -> str:
         return ""
     value = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
     return f"`{value}`" if value else ""
-
-
-if __name__ == "__main__":
-    page = configuration_page()
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(page, encoding="utf-8")
-    else:
-        sys.stdout.write(page)

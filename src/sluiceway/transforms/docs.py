@@ -1,9 +1,8 @@
-"""``docs/transforms.md``, out of the models: ``python -m sluiceway.transforms.docs > docs/transforms.md``."""
+"""``docs/transforms.md``, out of the models; ``make docs`` writes it."""
 
 from __future__ import annotations
 
 import inspect
-import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -19,8 +18,7 @@ __all__ = ["example", "render"]
 _HEAD = """\
 # Transforms
 
-Written by `python -m sluiceway.transforms.docs > docs/transforms.md` from the steps themselves: edit them,
-not this page.
+Written by `make docs` from the steps themselves: edit them, not this page.
 
 A step is an entry of `transform:` in a pipeline. It reads the step before it; the first one reads the first
 source. Beside the step's key stand `name:`, so that later steps and rules can read it, and `from:`, to read
@@ -162,7 +160,3 @@ def _cell(text: str) -> str:
 
 def _names(names: frozenset[str]) -> str:
     return ", ".join(f"`{name}`" for name in sorted(names))
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())

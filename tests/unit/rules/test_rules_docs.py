@@ -23,7 +23,7 @@ def model(kind: str) -> type[Rule]:
 
 
 def test_page_is_what_the_rules_say() -> None:
-    assert PAGE.read_text(encoding="utf-8") == render(), "python -m sluiceway.rules.docs > docs/rules.md"
+    assert PAGE.read_text(encoding="utf-8") == render(), "type: make docs"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -206,4 +206,4 @@ def test_every_setting_has_a_word_on_it() -> None:
 
 def test_the_page_is_up_to_date() -> None:
     written = (DOCS / "configuration.md").read_text(encoding="utf-8")
-    assert written == configuration_page(), "type: python -m sluiceway.spec.docs docs/configuration.md"
+    assert written == configuration_page(), "type: make docs"

@@ -20,7 +20,7 @@ STEPS = plugins.names("transforms")
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text() == render(), "python -m sluiceway.transforms.docs > docs/transforms.md"
+    assert PAGE.read_text() == render(), "type: make docs"
 
 
 @pytest.mark.parametrize("kind", STEPS)
