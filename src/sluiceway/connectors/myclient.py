@@ -17,7 +17,7 @@ from sluiceway.secrets import redact, register_secret
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["MyServer", "MysqlKeys", "lost", "my_errors"]
+__all__ = ["MyServer", "MysqlKeys", "my_errors", "scan_failure"]
 
 MAX_NAME = 64
 """Characters of an identifier; bytes are counted, which is on the safe side."""
@@ -190,10 +190,16 @@ def my_errors(
         raise _explained(server, kind, what, str(error), 0, tables=tables) from error
 
 
-def lost(server: MyServer, what: str, error: BaseException) -> SourceError | None:
-    """The engine's error as ours where the server went away while the engine scanned it."""
+def scan_failure(
+    server: MyServer, what: str, error: BaseException, table: str | None = None
+) -> SourceError | None:
+    """The engine's error as ours, where it came of scanning this server: that went away, refused a query,
+    or has no ``table`` any more. None where it is about something else."""
     text = str(error.__cause__ or error)
-    signs = (*(sign for sign in _LOST if sign != "reading"), "can't connect", "failed to connect")
+    signs = [sign for sign in _LOST if sign != "reading"]
+    signs += ["can't connect", "failed to connect", "mysql query"]
+    if table is not None:
+        signs.append(f"table with name {table.lower()} does not exist!")
     if not any(sign in text.lower() for sign in signs):
         return None
     found = _explained(server, SourceError, what, text, 0, tables=False)

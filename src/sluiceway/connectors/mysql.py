@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from sluiceway.connectors.attached import first_line
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
 from sluiceway.connectors.dialects import MYSQL
-from sluiceway.connectors.myclient import MyServer, MysqlKeys, lost, my_errors
+from sluiceway.connectors.myclient import MyServer, MysqlKeys, my_errors, scan_failure
 from sluiceway.connectors.mysink import MysqlSink
 from sluiceway.connectors.mytypes import MyColumn, describe_sql, my_column, quoted
 from sluiceway.duck import ident, literal, open_duckdb, relation
@@ -283,7 +283,7 @@ class MysqlSource:
         return None  # a database has no rows that can't be parsed
 
     def failure(self, error: BaseException) -> SourceError | None:
-        return lost(self.server, self._what, error)
+        return scan_failure(self.server, self._what, error, self.table[1] if self.table else None)
 
     def fingerprint(self) -> str | None:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import duckdb
     import psycopg
 
-__all__ = ["PgServer", "PostgresKeys", "lost", "pg_errors"]
+__all__ = ["PgServer", "PostgresKeys", "pg_errors", "scan_failure"]
 
 MAX_NAME = 63
 """Bytes of an identifier; PostgreSQL cuts longer ones off with no more than a notice."""
@@ -171,11 +172,18 @@ def pg_errors(
         raise _explained(server, kind, what, str(error), None, tables=tables) from error
 
 
-def lost(server: PgServer, what: str, error: BaseException) -> SourceError | None:
-    """The engine's error as ours where the server went away while the engine scanned it."""
+def scan_failure(
+    server: PgServer, what: str, error: BaseException, table: str | None = None
+) -> SourceError | None:
+    """The engine's error as ours, where it came of scanning this server: that went away, refused a query,
+    or has no ``table`` any more. None where it is about something else."""
     text = str(error.__cause__ or error)
-    if not any(sign in text.lower() for sign in (*_LOST, *_UNREACHABLE)):
+    signs = [*_LOST, *_UNREACHABLE, *_SCANNER]
+    if table is not None:
+        signs.append(f"table with name {table.lower()} does not exist!")
+    if not any(sign in text.lower() for sign in signs):
         return None
+    text = text.rpartition("ERROR:")[2]  # before it stands a query that the user did not write
     found = _explained(server, SourceError, what, text, None, tables=False)
     return found if isinstance(found, SourceError) else None
 
@@ -211,7 +219,7 @@ def _explained(
             f"type in psql, as the owner: GRANT SELECT ON … TO {user}",
             final=True,
         )
-    if state in ("42P01", "3F000") or "does not exist!" in said:
+    if state in ("42P01", "3F000") or "does not exist!" in said or _NO_RELATION.match(said):
         hint = did_you_mean(what, _tables(server)) if tables else None
         return made(f"there is no such table at {server}", hint, final=True)
     if any(sign in lower for sign in _UNREACHABLE):
@@ -232,6 +240,8 @@ _UNREACHABLE = (
     "connection timed out", "failed to resolve host", "network is unreachable", "connection timeout",
     "is the server running", "unable to connect",
 )  # fmt: skip
+_NO_RELATION = re.compile(r'relation ".*" does not exist')
+_SCANNER = ("failed to prepare query", "failed to execute query", "for copy: ", "prepare copy")
 _LOST = (
     "server closed the connection", "terminating connection", "connection reset", "broken pipe",
     "the connection is lost", "connection is closed", "consuming input failed", "no connection to the server",

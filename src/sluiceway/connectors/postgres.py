@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from sluiceway.connectors.attached import first_line
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
-from sluiceway.connectors.pgclient import PgServer, PostgresKeys, lost, pg_errors
+from sluiceway.connectors.pgclient import PgServer, PostgresKeys, pg_errors, scan_failure
 from sluiceway.connectors.pgsink import PostgresSink
 from sluiceway.connectors.pgtypes import PgColumn, describe_sql, free_numeric, pg_column
 from sluiceway.duck import ident, literal, open_duckdb, relation
@@ -274,7 +274,7 @@ class PostgresSource:
         return None  # a database has no rows that can't be parsed
 
     def failure(self, error: BaseException) -> SourceError | None:
-        return lost(self.server, self._what, error)
+        return scan_failure(self.server, self._what, error, self.table[1] if self.table else None)
 
     def fingerprint(self) -> str | None:
         return None
