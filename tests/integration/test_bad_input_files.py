@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.badinput import PIPELINE, refused, run
+from tests.integration.badinput import PIPELINE, refused, run, sluiceway
 
 from sluiceway.errors import SourceError
 from sluiceway.events import NodeStarted
@@ -217,6 +217,40 @@ def test_a_column_whose_type_changed(make_project, policy, code, rows):
         assert records["staged"] == records["published"] + records["quarantined"] == 2
         kept = project.query('SELECT "row" FROM {q}')
         assert [json.loads(row)["v"] for (row,) in kept] == ["many"]
+
+
+def test_a_replay_takes_whole_rows_and_never_a_discarded_value(make_project):
+    def text(least: int) -> str:
+        mode = "mart.a, schema_contract: {columns: discard_value}}"
+        rules = f"rules:\n  - range: {{column: v, min: {least}}}\n    on_fail: quarantine\n"
+        return PIPELINE.replace("mart.a}", mode) + rules
+
+    project = make_project({"data/a.csv": "id,v\n1,5\n", "pipelines/a.yml": text(0)})
+    assert run(project.folder).code == 0
+    project.write("data/a.csv", "id,v,extra\n2,6,kept apart\n3,-1,\n")
+    assert run(project.folder).code == 0
+    project.write("pipelines/a.yml", text(-5))
+    told = sluiceway(project.folder, "quarantine", "replay", "a", "--all")
+    assert told.code == 0, told.document
+    assert told.records["published"] == 1
+    assert project.rows("mart.a") == [(1, 5), (2, 6), (3, -1)]
+    refused(
+        sluiceway(project.folder, "quarantine", "replay", "a", "--all"), 2, "PlanError", "no row of a waits"
+    )
+
+
+def test_a_replay_of_runs_whose_columns_differ(make_project):
+    def text(least: int) -> str:
+        return PIPELINE + f"rules:\n  - range: {{column: v, min: {least}}}\n    on_fail: quarantine\n"
+
+    project = make_project({"data/a.csv": "id,v\n1,5\n2,-1\n", "pipelines/a.yml": text(0)})
+    assert run(project.folder).code == 0
+    project.write("data/a.csv", "id,v,extra\n3,6,x\n4,-1,y\n")
+    assert run(project.folder).code == 0
+    project.write("pipelines/a.yml", text(-5))
+    told = sluiceway(project.folder, "quarantine", "replay", "a", "--all")
+    assert told.code == 0, told.document
+    assert project.rows("mart.a") == [(1, 5, None), (2, -1, None), (3, 6, "x"), (4, -1, "y")]
 
 
 def test_a_type_that_a_rule_can_not_judge_any_more(make_project):

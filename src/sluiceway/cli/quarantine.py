@@ -94,9 +94,15 @@ def export(options: Options, path: Path, pipeline: str | None, run_id: str | Non
 @click.argument("ids", nargs=-1, metavar="[ID]…")
 @click.option("--run", "run_id", help="The rows of this run.")
 @click.option("--all", "everything", is_flag=True, help="Every waiting row of the pipeline.")
+@click.option("--from", "place", metavar="PLACE", help="Rows turned away here: a source, or gate.")
 @common
 def replay(
-    options: Options, pipeline: str, ids: tuple[str, ...], run_id: str | None, everything: bool
+    options: Options,
+    pipeline: str,
+    ids: tuple[str, ...],
+    run_id: str | None,
+    everything: bool,
+    place: str | None,
 ) -> int:
     """Send rows through today's rules; those that pass are published.
 
@@ -105,8 +111,8 @@ def replay(
     from sluiceway.cli.summary import exit_code, print_result
     from sluiceway.run import quarantine
 
-    which = _which(ids, run_id, everything)
-    result = quarantine.replay(options.pipeline(pipeline), **which)
+    which = _which(ids, run_id, everything or place is not None)
+    result = quarantine.replay(options.pipeline(pipeline), **which, place=place)
     print_result(options.console, result)
     options.console.document(result.as_dict())
     return exit_code(result)

@@ -278,12 +278,12 @@ class FileSink:
         self.format.check(schema)
         files = self._rows(staged, order, rows, first=before is None)
         beside: list[tuple[Path, Path]] = []
-        if staged.quarantined is not None and staged.quarantined_rows:
+        if staged.quarantined is not None:  # quarantined_rows counts the gate's; rejects come on top
             target = folder / "quarantine.parquet"
             names = ", ".join(f"CAST({ident(n)} AS {t}) AS {ident(n)}" for n, t in QUARANTINE_COLUMNS.items())
             select = f"SELECT {names} FROM ({staged.quarantined}) AS _q"
             written = self._copy(staged, select, target, quarantine=True)
-            same_count(written, staged.quarantined_rows, "quarantined rows")
+            same_count(min(written, staged.quarantined_rows), staged.quarantined_rows, "quarantined rows")
             beside.append((target, self.places.quarantine(order.run_id, table)))
         texts: list[tuple[str, Any, Path]] = []
         if changed := self._still_waiting(order.replays):

@@ -55,13 +55,18 @@ class Judged:
 
 @dataclass
 class Execution:
-    """One attempt at one plan."""
+    """One attempt at one plan.
+
+    ``replayed``: the sources made of quarantined rows; then the others are read for the rules alone, and
+    what they turn away lies in quarantine already.
+    """
 
     run_id: str
     plan: Plan
     opened: Resolved
     timer: NodeTimer
     full_refresh: bool = False
+    replayed: frozenset[str] = frozenset()
     cursors: list[Cursor] = field(default_factory=list)
     read: int | None = 0
     rejected: int = 0
@@ -191,8 +196,7 @@ class Execution:
             judged = self.judge(stage, checks, kept_of(schema), phase="source", source=node.source)
             timed.rows = judged.rows
         self._bind_columns(node.source, judged.good, schema)
-        self.rejected += judged.rows - judged.good_rows
-        self.rejects += judged.turned_away
+        self._reject(node.source, judged.rows - judged.good_rows, judged.turned_away)
 
     def _audit_in_place(self, name: str, audit: AuditSource) -> None:
         with self.timer(audit.name) as timed:
@@ -218,10 +222,17 @@ class Execution:
         if rejected is None:
             return 0
         count = int(self.engine.query(f"SELECT count(*) FROM ({rejected}) AS _rejected")[0][0])
-        self.rejected += count
-        if count and policy == "quarantine":
-            self.rejects.append(unreadable_rows(rejected, source=name, **self._quarantine_facts()))
+        kept = count and policy == "quarantine"
+        facts = self._quarantine_facts()
+        self._reject(name, count, [unreadable_rows(rejected, source=name, **facts)] if kept else [])
         return count
+
+    def _reject(self, source: str, count: int, selects: Sequence[str]) -> None:
+        """Rows that a source turned away, and the quarantine SELECTs of those that are kept."""
+        if self.replayed and source not in self.replayed:
+            return
+        self.rejected += count
+        self.rejects += selects
 
     def _finish_source(self, name: str, stage: Stage) -> None:
         """The new mark, and proof that what was read did not change meanwhile."""
@@ -240,7 +251,7 @@ class Execution:
 
     def _transform(self, node: Transform | PythonStep) -> None:
         if isinstance(node, Transform):
-            self.relations.step(node.relation, node.query)
+            self.relations.step(node.relation, node.query, inline=node.inline)
             return
         with self.timer(node.name) as timed:
             select = exp.select("*").from_(exp.table_(node.reads, quoted=True))

@@ -15,7 +15,7 @@ from sluiceway.schema import Schema
 from sluiceway.spec.model import SourceSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -219,8 +219,12 @@ def replay(
     *,
     run_id: str | None = None,
     ids: Sequence[str] = (),
+    place: str | None = None,
 ) -> RunResult:
     """Run waiting rows through today's rules and publish those that pass.
+
+    Args:
+        place: only the rows that were turned away here: a source's name, or ``gate``.
 
     Rows that fail again wait on, under the new run with today's reasons. A newer row is never
     overwritten: a merge with ``version`` lets the newer win, one without refuses once the table was
@@ -231,22 +235,42 @@ def replay(
     """
     project, environment = pipeline.project, pipeline.environment.name
     rows = _waiting(project, environment, pipeline.name, run_id, ids)
-    rows = [row for row in rows if row["types"] != "{}"]  # unreadable lines have no types to come back to
+    # neither unreadable lines nor discarded values are whole rows that could come back
+    rows = [row for row in rows if row["types"] != "{}" and not row["source"].startswith("discarded ")]
+    if place is not None:
+        rows = [row for row in rows if _place(row) == place]
     if not rows:
         raise PlanError(f"no row of {pipeline.name} waits to be replayed", hint="sluiceway quarantine list")
-    phases = {(row["phase"], row["source"]) for row in rows if not row["source"].startswith("discarded ")}
-    if len(phases) != 1:
+    places = sorted({_place(row) for row in rows})
+    if len(places) != 1:
         raise PlanError(
-            "these rows were turned away in several places; replay one run at a time",
-            hint="sluiceway quarantine list, then: sluiceway quarantine replay PIPELINE --run RUN",
+            f"these rows were turned away in several places: {', '.join(places)}",
+            hint=f"replay one after the other: add --from '{places[0]}'",
         )
-    phase, source = next(iter(phases))
+    phase, source = rows[0]["phase"], rows[0]["source"]
     _may_replay(pipeline, phase, {row["run_id"] for row in rows})
-    schema = Schema.of(json.loads(rows[0]["types"]))
+    schema = _schema_of(rows)
     chosen = tuple(row["quarantine_id"] for row in rows)
     from sluiceway.run.runner import run
 
     return run(_replaying(pipeline, phase, source, chosen, schema), replays=chosen)
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return str(row["source"]) or "gate"
+
+
+def _schema_of(rows: Sequence[Mapping[str, Any]]) -> Schema:
+    """The columns of all rows: those of an older run may lack some."""
+    columns: dict[str, str] = {}
+    for text in dict.fromkeys(row["types"] for row in rows):
+        for name, type_ in json.loads(text).items():
+            if columns.setdefault(name, type_) != type_:
+                raise PlanError(
+                    f"column '{name}' of these rows was {columns[name]} in one run and {type_} in another",
+                    hint="replay one run at a time: --run RUN",
+                )
+    return Schema.of(columns)
 
 
 def _may_replay(pipeline: Pipeline, phase: str, runs: set[str]) -> None:
@@ -294,12 +318,15 @@ def _replaying(pipeline: Pipeline, phase: str, source: str, ids: Sequence[str], 
         "quarantine", "rows that were turned away", QuarantineConfig, open_source, rescan=True
     )
     name = source or "quarantined"
+    while phase != "source" and name in pipeline.sources:
+        name += "_"  # a parent of that name stays what it is
     rules = pipeline.sources[source].rules if phase == "source" else ()
     rules = tuple(_without_tolerance(declared) for declared in rules)
     spec = SourceSpec(name, connector, QuarantineConfig(type="quarantine"), Where(), rules=rules)
     if phase == "source":
         sources = {key: spec if key == source else value for key, value in pipeline.sources.items()}
         return replace(pipeline, sources=sources, destination=destination)
-    others = {key: value for key, value in pipeline.sources.items() if key != name}
+    named = {read.casefold() for declared in pipeline.rules for read in declared.rule.reads()}
+    others = {key: value for key, value in pipeline.sources.items() if key.casefold() in named}
     # parents of relationships stay readable; the first source is what the steps start from
     return replace(pipeline, sources={name: spec, **others}, steps=(), destination=destination)

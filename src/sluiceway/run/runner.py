@@ -279,7 +279,16 @@ class _Run:
     # the walk ---------------------------------------------------------------------------------------
 
     def _walk(self, plan: Plan, opened: Resolved) -> None:
-        execution = Execution(self.run_id, plan, opened, self._timer, full_refresh=self.full_refresh)
+        execution = Execution(
+            self.run_id,
+            plan,
+            opened,
+            self._timer,
+            full_refresh=self.full_refresh,
+            replayed=frozenset(
+                name for name, spec in self.pipeline.sources.items() if spec.connector.name == "quarantine"
+            ),
+        )
         self.execution = execution
         execution.open_scans()
         audits = {node.source: node for node in plan.select(AuditSource)}
