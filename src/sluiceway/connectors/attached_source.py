@@ -189,6 +189,8 @@ class AttachedSource:
             raise SourceError(
                 f"{self.system} {self.config.path}: {what} can't be read: {first_line(error)}",
                 where=self.context.where,
+                hint=f"try it by itself: {'query' if self.config.query else 'table'}: is read by "
+                f"{self.system}, as {self.system} spells SQL",
             ) from error
 
     def _hint(self) -> str | None:

@@ -205,7 +205,10 @@ def _one_select(query: str, where: Where) -> None:
     try:
         trees = sqlglot.parse(query, read="sqlite")
     except sqlglot.ParseError as error:
-        raise PlanError(f"the query is no SQL: {error}", where=where) from error
+        said = str(error).split(". Line", maxsplit=1)[0]
+        raise PlanError(
+            f"the query is no SQL: {said}", where=where, hint="write one SELECT, as SQLite spells it"
+        ) from error
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise PlanError(
             "only one SELECT is allowed here", where=where, hint="write one SELECT, WITH included"

@@ -26,6 +26,7 @@ from sluiceway.plan.nodes import (
 )
 from sluiceway.rules.base import BATCH, TARGET, RuleContext
 from sluiceway.rules.fuse import Check, any_bit, assign, mask_expressions, number_checks
+from sluiceway.rules.params import condition
 from sluiceway.schema import Schema
 from sluiceway.spec.model import SchemaContract
 from sluiceway.sql.safe import check_supported, tables_of
@@ -106,6 +107,17 @@ class _Builder:
             )
         return found
 
+    def check_filters(self, name: str) -> None:
+        """A source's filters are safe and fit its columns, asked before anything is read."""
+        spec, schema = self.pipeline.sources[name], self.relations[name]
+        given = spec.config.filters or ()
+        ctx = RuleContext(schema, spec.where, started_at=self.started_at, variables=self.pipeline.variables)
+        for text in (given,) if isinstance(given, str) else given:
+            tree = condition(text, ctx)
+            check_supported(tree, self.dialect, spec.where)
+            query = exp.select(exp.alias_(tree, "_kept")).from_(exp.table_(name, quoted=True))
+            describe(query, {name: schema}, spec.where)
+
     def source_checks(self, name: str) -> tuple[Check, ...]:
         spec = self.pipeline.sources[name]
         return self.checks(spec.rules, self.relations[name], source=name)
@@ -176,6 +188,8 @@ def build(
         datasets=datasets,
         dialect=dialect,
     )
+    for name in pipeline.sources:
+        builder.check_filters(name)
     last = builder.compile_steps()
     result = builder.relations[last]
     _require_keys(pipeline, result)
@@ -217,8 +231,15 @@ def names_read(pipeline: Pipeline) -> tuple[str, ...]:
     own |= {s.step.name.casefold() for s in pipeline.steps if s.step.name}
     declared = [*pipeline.rules, *(r for s in pipeline.sources.values() for r in s.rules)]
     names = [name for s in pipeline.steps for name in s.step.reads()]
-    names += [name for d in declared for name in d.rule.reads()]
+    names += [name for d in declared for name in _read_by(d)]
     return tuple(dict.fromkeys(n for n in names if n.casefold() not in own and not n.startswith("_")))
+
+
+def _read_by(declared: DeclaredRule) -> tuple[str, ...]:
+    try:
+        return declared.rule.reads()
+    except PlanError as error:  # its SQL is no SELECT; a rule does not know its own place
+        raise PlanError(error.message, where=declared.where, hint=error.hint) from None
 
 
 def _require_keys(pipeline: Pipeline, result: Schema) -> None:
