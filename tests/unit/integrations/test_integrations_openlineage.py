@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.openlineage_spec import SPECS, validator
 
 from sluiceway import plugins
 from sluiceway.errors import ConfigError, RunError
@@ -27,7 +28,6 @@ from sluiceway.integrations.openlineage_facets import FACETS
 from sluiceway.secrets import register_secret
 from sluiceway.spec.model import Project
 
-SPECS = Path(__file__).resolve().parents[3].parent / "shared" / "specs" / "openlineage"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUN = new_run_id()
 ORDERS = {
@@ -97,43 +97,7 @@ FINISH = RunFinished(
 
 @pytest.fixture(scope="session")
 def validate() -> Callable[[dict[str, Any]], None]:
-    """Fails unless an event fits the core schema and each facet that of its own ``_schemaURL``."""
-    if not SPECS.is_dir():
-        pytest.skip("no OpenLineage specification: ../shared/specs/openlineage is missing")
-    from jsonschema import Draft202012Validator, FormatChecker
-    from referencing import Registry, Resource
-
-    found = [json.loads(file.read_text()) for file in SPECS.rglob("*.json")]
-    registry: Any = Registry().with_resources([(s["$id"], Resource.from_contents(s)) for s in found])
-    known = {s["$id"] for s in found}
-
-    def against(reference: str, value: Any) -> None:
-        assert reference.partition("#")[0] in known, reference
-        schema = {"$ref": reference}
-        checker = Draft202012Validator(schema, registry=registry, format_checker=FormatChecker())
-        errors = [f"{e.json_path}: {e.message}" for e in checker.iter_errors(value)]
-        assert errors == []
-
-    def facets(value: Any) -> Iterator[dict[str, Any]]:
-        if isinstance(value, dict):
-            if "_schemaURL" in value:
-                yield value
-            for item in value.values():
-                yield from facets(item)
-        elif isinstance(value, list):
-            for item in value:
-                yield from facets(item)
-
-    def event(value: dict[str, Any]) -> None:
-        assert value == json.loads(json.dumps(value, allow_nan=False))
-        against(value["schemaURL"], value)
-        seen = list(facets(value))
-        assert seen
-        for one in seen:
-            against(one["_schemaURL"], one)
-            assert one["_producer"] == value["producer"]
-
-    return event
+    return validator()
 
 
 @dataclass
