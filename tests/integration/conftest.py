@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sluiceway.duck import open_duckdb
+from sluiceway.duck import ident, open_duckdb
 from sluiceway.run.result import RunResult
 from sluiceway.run.runner import run
 from sluiceway.run.warehouse import sink_of
@@ -26,6 +28,13 @@ class LocalEngine:
 
     connection: Any
     name: str = "duckdb"
+
+
+@cache
+def _reader() -> Any:
+    con = open_duckdb()
+    con.execute("SET enable_external_file_cache = false")  # tests write files anew under their names
+    return con
 
 
 @dataclass
@@ -50,11 +59,27 @@ class ProjectOnDisk:
         project = load_project(self.folder)
         return sink_of(project, environment_of(project, None))
 
-    def query(self, sql: str, table: str | None = None) -> list[tuple[Any, ...]]:
-        """Ask the warehouse; ``{t}`` in the SQL stands for the table's rows."""
-        sink, con = self.sink(), open_duckdb()
+    @contextmanager
+    def opened(self) -> Iterator[tuple[Any, Any]]:
+        """The warehouse and a connection that reads it.
+
+        The connection is kept, empty, for the next time: checking the signatures of a lake's extensions
+        takes longer than most tests read.
+        """
+        sink, con = self.sink(), _reader()
         try:
             sink.open(LocalEngine(con))
+            yield sink, con
+        finally:
+            sink.close()
+            attached = "SELECT database_name FROM duckdb_databases() WHERE NOT internal"
+            for (name,) in con.execute(attached).fetchall():
+                if name != "memory" and not name.startswith("__"):  # a lake's catalog goes with the lake
+                    con.execute(f"DETACH {ident(name)}")
+
+    def query(self, sql: str, table: str | None = None) -> list[tuple[Any, ...]]:
+        """Ask the warehouse; ``{t}`` in the SQL stands for the table's rows."""
+        with self.opened() as (sink, con):
             if table is not None:
                 if sink.columns(TableName.parse(table)) is None:
                     raise LookupError(table)
@@ -62,21 +87,13 @@ class ProjectOnDisk:
             if "{q}" in sql:
                 sql = sql.replace("{q}", f"({sink.quarantine()}) AS _q")
             return con.execute(sql).fetchall()
-        finally:
-            sink.close()
-            con.close()
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
         return self.query(f"SELECT {columns} FROM {{t}} ORDER BY ALL", table)
 
     def exists(self, table: str) -> bool:
-        sink, con = self.sink(), open_duckdb()
-        try:
-            sink.open(LocalEngine(con))
+        with self.opened() as (sink, _):
             return sink.columns(TableName.parse(table)) is not None
-        finally:
-            sink.close()
-            con.close()
 
 
 @pytest.fixture
