@@ -193,7 +193,7 @@ class Sink(Protocol):
         ...
 
     def lock(self, name: str, timeout: float, holder: str) -> AbstractContextManager[None]:
-        """A lock that dies with its process. LockTimeoutError after ``timeout`` seconds, with who holds it."""
+        """A lock that dies with its process; LockTimeoutError after ``timeout`` seconds says who holds it."""
         ...
 
     def publish(self, verdict: Verdict, staged: Staged, order: PublishOrder) -> Receipt:

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.connectors.dbsink import _ROWS, DatabaseSink, Session, TargetColumn
+from sluiceway.connectors.database import Session, TargetColumn
+from sluiceway.connectors.dbsink import _ROWS, DatabaseSink
 from sluiceway.connectors.dialects import MYSQL
 from sluiceway.connectors.myclient import MAX_NAME, MyServer, my_errors
 from sluiceway.connectors.mytypes import (

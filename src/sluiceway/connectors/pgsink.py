@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.connectors.dbsink import _ROWS, DatabaseSink, Session, TargetColumn
+from sluiceway.connectors.database import Session, TargetColumn
+from sluiceway.connectors.dbsink import _ROWS, DatabaseSink
 from sluiceway.connectors.dialects import POSTGRES
 from sluiceway.connectors.pgclient import MAX_NAME, PgServer, pg_errors
 from sluiceway.connectors.pgtypes import PgColumn, describe_sql, encode, pg_column, pg_type, unsupported
