@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from sluiceway.errors import (
     RunError,
     SluicewayError,
     SourceError,
+    machine_error,
 )
 from sluiceway.events import Event, EventBus, NodeFinished, NodeStarted, RunFinished, RunStarted
 from sluiceway.exchange import PublishOrder, Verdict
@@ -29,7 +30,8 @@ from sluiceway.ids import new_run_id
 from sluiceway.plan.build import names_read
 from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish, PythonStep, Stage, Transform
 from sluiceway.run.execute import Execution, Judged
-from sluiceway.run.gate import decide, dimensions, score
+from sluiceway.run.facts import dataset_of, edges_of, sql_of, summarise
+from sluiceway.run.gate import decide
 from sluiceway.run.resolve import Resolved, resolved
 from sluiceway.run.result import NodeResult, RunResult
 from sluiceway.secrets import redact
@@ -149,6 +151,12 @@ class _Run:
                 return
             except ConfigError:
                 raise
+            except OSError as error:
+                told = machine_error(error)
+                if told is None:
+                    raise
+                self._end("failed", told)
+                return
             except SluicewayError as error:
                 transient = isinstance(error, SourceError | DestinationError) and not error.details.get(
                     "final"
@@ -243,9 +251,10 @@ class _Run:
             kind=self._kind(),
         )
         self.inputs = tuple(
-            _dataset(source.dataset(), opened.schemas[name], name) for name, source in opened.sources.items()
+            dataset_of(source.dataset(), opened.schemas[name], name)
+            for name, source in opened.sources.items()
         )
-        self.output = _dataset(
+        self.output = dataset_of(
             opened.sink.dataset(pipeline.destination.table), plan.output, str(pipeline.destination.table)
         )
         self.bus.emit(
@@ -391,7 +400,8 @@ class _Run:
         result.nodes = tuple(self.nodes)
         result.execution_time = time.monotonic() - self.clock
         if execution is not None:
-            self._summarise(execution)
+            weights = self.pipeline.quality.weights
+            summarise(result, execution, self.judged, weights, dry_run=self.dry_run)
         if isinstance(error, GateError):
             error.result = result
         if self.plan is None:
@@ -399,6 +409,7 @@ class _Run:
             return
         for check_id, rows in result.samples.items():
             self.store.record_samples(self.run_id, check_id, rows)
+        metrics = execution.metrics(self.judged) if execution and self.judged else {}
         self.bus.emit(
             RunFinished(
                 self.run_id, self.pipeline.name, datetime.now(UTC),
@@ -408,8 +419,9 @@ class _Run:
                 snapshot=result.snapshot,
                 records=result.records.as_dict(), inputs=self.inputs, output=self.output,
                 checks=tuple({**c.as_dict(), "source": c.check.source} for c in result.checks),
-                metrics=self._metrics(), lineage=_edges(self.plan, self.inputs),
-                sql=self._sql(), error=error.as_dict() if error else None,
+                metrics=metrics, lineage=edges_of(self.plan, self.inputs),
+                sql=sql_of(self.plan, execution) if execution else None,
+                error=error.as_dict() if error else None,
             )
         )  # fmt: skip
         failures = dict(self.bus.failures)
@@ -436,30 +448,6 @@ class _Run:
             )
         )  # fmt: skip
 
-    def _summarise(self, execution: Execution) -> None:
-        result, judged = self.result, self.judged
-        result.checks = tuple(execution.results)
-        result.scans = execution.audit.scans
-        result.samples = execution.samples
-        result.dimensions = dimensions(execution.results)
-        result.quality_score = score(result.dimensions, self.pipeline.quality.weights)
-        records = result.records
-        records.read, records.rejected = execution.read, execution.rejected
-        if judged is not None:
-            records.staged = judged.rows
-            blocked = result.verdict is None or result.verdict.outcome == "block"
-            records.quarantined = 0 if blocked or self.dry_run else judged.rows - judged.good_rows
-
-    def _metrics(self) -> dict[str, Any]:
-        if self.execution is None or self.judged is None:
-            return {}
-        return self.execution.metrics(self.judged)
-
-    def _sql(self) -> str | None:
-        if self.plan is None or self.execution is None:
-            return None
-        return redact(self.execution.relations.compile(self.plan.select(Stage)[0].query))
-
 
 def _utc(value: Any) -> datetime:
     when = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
@@ -480,32 +468,3 @@ def _backoff(kind: str, delay: float, attempt: int) -> float:
 def _list(reasons: tuple[str, ...]) -> str:
     shown = "; ".join(reasons[:3])
     return shown if len(reasons) <= 3 else f"{shown}; and {len(reasons) - 3} more"
-
-
-def _dataset(name: tuple[str, str], schema: Any, relation: str) -> dict[str, Any]:
-    return {
-        "namespace": name[0],
-        "name": name[1],
-        "source": relation,
-        "columns": [{"name": c.name, "type": c.type} for c in schema],
-    }
-
-
-def _edges(plan: Plan, inputs: tuple[Mapping[str, Any], ...]) -> dict[str, list[dict[str, Any]]]:
-    """Lineage of the output's columns, in the names of datasets."""
-    names = {given["source"]: given for given in inputs}
-    out: dict[str, list[dict[str, Any]]] = {}
-    for column in plan.output:
-        edges = plan.lineage.columns.get(column.name, ())
-        out[column.name] = [
-            {
-                "namespace": names[e.relation]["namespace"] if e.relation in names else "",
-                "dataset": names[e.relation]["name"] if e.relation in names else e.relation,
-                "column": e.column,
-                "type": e.type,
-                "subtype": e.subtype,
-                "masking": e.masking,
-            }
-            for e in edges
-        ]
-    return out
