@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from sluiceway.schema import Schema, TableName
 
 __all__ = [
+    "MASK_COLUMN",
+    "QUARANTINE_COLUMNS",
+    "SYSTEM_SCHEMA",
     "Cursor",
     "LoadMode",
-    "MASK_COLUMN",
     "Outcome",
     "PublishOrder",
-    "QUARANTINE_COLUMNS",
     "Receipt",
-    "SYSTEM_SCHEMA",
     "Scd2",
     "Staged",
     "Verdict",

@@ -8,18 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sluiceway.duck import ident, open_duckdb
-from sluiceway.run.result import RunResult
 from sluiceway.run.runner import run
 from sluiceway.run.warehouse import sink_of
 from sluiceway.schema import TableName
 from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.project import find_pipeline, load_project
 from sluiceway.spec.resolve import environment_of, resolve
+
+if TYPE_CHECKING:
+    from sluiceway.run.result import RunResult
 
 
 @dataclass(frozen=True)

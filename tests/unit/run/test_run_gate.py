@@ -14,6 +14,7 @@ from sluiceway.run.result import CheckResult
 from sluiceway.schema import Schema
 from sluiceway.spec.model import QualitySpec
 
+NOTHING_ASKED = QualitySpec()
 CTX = RuleContext(Schema.of({"a": "INTEGER", "b": "VARCHAR"}), Where())
 
 
@@ -26,7 +27,7 @@ def result(failing, total, **options):
     return CheckResult(check(**options), failing, total)
 
 
-def verdict(*results, quality=QualitySpec(), published=10, turned_away=0, replace_empty=False):
+def verdict(*results, quality=NOTHING_ASKED, published=10, turned_away=0, replace_empty=False):
     return decide(
         results, quality, run_id="r", staging_id="s",
         published=published, turned_away=turned_away, replace_empty=replace_empty,
