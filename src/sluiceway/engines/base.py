@@ -34,12 +34,16 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """``dialect`` is sqlglot's name. ``files``: a stage leaves Parquet files that a sink may take."""
+    """``dialect`` is sqlglot's name. ``files``: a stage leaves Parquet files that a sink may take.
+    ``prunes``: a condition in a WHERE of its own reads less (statistics, dictionaries) than one counted
+    beside others in one scan saves.
+    """
 
     dialect: str
     files: bool
     streams: bool = True
     sandbox: bool = False
+    prunes: bool = False
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
-    capabilities = Capabilities(dialect="duckdb", files=True, sandbox=True)
+    capabilities = Capabilities(dialect="duckdb", files=True, sandbox=True, prunes=True)
     connection: duckdb.DuckDBPyConnection
 
     def connect(self, settings: EngineSettings, staging: Path) -> None:

@@ -9,6 +9,7 @@ one scan. The aggregates of table rules share that scan; their own queries are r
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlglot import exp
@@ -66,7 +67,7 @@ class Check:
     bit: int | None = None
     measures: Measures = field(default_factory=Measures)
 
-    @property
+    @cached_property
     def relations(self) -> frozenset[str]:
         """Relations beside the judged row that the predicate or the measures read."""
         trees: list[exp.Expr] = [*self.measures.queries]
@@ -75,7 +76,7 @@ class Check:
             trees.append(predicate)
         return frozenset(name for tree in trees for name in tables_of(tree))
 
-    @property
+    @cached_property
     def in_pass(self) -> bool:
         """Can be decided while staging, row by row: it needs neither the batch nor the target."""
         return isinstance(self.rule, RowRule) and not self.relations & {BATCH, TARGET}
@@ -88,17 +89,27 @@ class Check:
 
     def blame(self) -> exp.Expr | None:
         """TRUE for the rows that this check turns down, never NULL; None where no row can be blamed."""
+        failing = self._failing()
+        return None if failing is None else self._filtered(violation(failing))
+
+    def matching(self) -> exp.Expr | None:
+        """``blame`` for WHERE, FILTER and CASE, which take NULL for no by themselves: deciding it once
+        more costs a seventh of a scan."""
+        failing = self._failing()
+        return None if failing is None else self._filtered(failing)
+
+    def _filtered(self, failing: exp.Expr) -> exp.Expr:
+        only = self.filter()
+        return failing if only is None else exp.and_(failing, only)
+
+    def _failing(self) -> exp.Expr | None:
         if isinstance(self.rule, RowRule):
             failing: exp.Expr | None = self.rule.failing(self.context)
         elif isinstance(self.rule, TableRule):
             failing = self.rule.bad_rows(self.context)
         else:
             raise TypeError(f"{type(self.rule).__name__} is neither a row rule nor a table rule")
-        if failing is None:
-            return None
-        only = self.filter()
-        condition = violation(exp.paren(failing))
-        return condition if only is None else exp.and_(condition, only)
+        return None if failing is None else exp.paren(failing)
 
 
 def number_checks(checks: Iterable[Check]) -> tuple[Check, ...]:
@@ -173,7 +184,7 @@ def mask_expressions(checks: Sequence[Check], *, of: Sequence[Check]) -> dict[st
     """Mask column -> the sum of the bits of ``checks``; every column that ``of`` needs is there."""
     terms: dict[str, list[exp.Expr]] = {name: [] for name in mask_columns(of)}
     for check in checks:
-        blame = check.blame()
+        blame = check.matching()
         if check.bit is None or blame is None:
             continue
         case = exp.Case(default=_bigint(0)).when(blame, _bigint(bit_value(check.bit)))
@@ -234,17 +245,20 @@ def scan_query(
     totals: bool = False,
     aggregates: bool = False,
     publishable: exp.Expr | None = None,
+    apart: frozenset[str] = frozenset(),
 ) -> exp.Select | None:
     """One SELECT of one row: what these checks want of one scan. None where they want nothing.
 
     ``n`` rows; ``f<i>`` failing rows of check *i* (its place in ``checks``) when ``predicates``;
     ``t<i>`` rows that match its ``where`` when ``totals``; ``a<i>_<name>`` its aggregates when
-    ``aggregates``, over the rows for which ``publishable`` holds.
+    ``aggregates``, over the rows for which ``publishable`` holds. The predicates of ``apart`` are
+    counted elsewhere.
     """
     select = exp.select(exp.alias_(exp.Count(this=exp.Star()), "n"))
     for i, check in enumerate(checks):
         only = check.filter()
-        blame = check.blame() if predicates and check.in_pass else None
+        counts = predicates and check.in_pass and check.id not in apart
+        blame = check.matching() if counts else None
         if blame is not None:
             select = select.select(exp.alias_(call("count_if", blame), f"f{i}"))
         if totals and only is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sluiceway.run.quarantine_rows import Kept
     from sluiceway.schema import Schema
 
-__all__ = ["ALL", "GOOD", "Audit"]
+__all__ = ["ALL", "GOOD", "Audit", "Sampling"]
 
 ALL = "_staged"
 """Every staged row, with its masks."""
@@ -48,6 +48,7 @@ class Audit:
     relations: Relations
     binds: Mapping[str, Any]
     scans: int = 0
+    sampled: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def query(self, tree: exp.Query) -> list[tuple[Any, ...]]:
         return self.engine.query(self.relations.compile(tree), self.binds)
@@ -128,10 +129,13 @@ class Audit:
     # in place ---------------------------------------------------------------------------------------
 
     def in_place(
-        self, checks: Sequence[Check], rows: int | None = None
+        self, checks: Sequence[Check], rows: int | None = None, sampling: Sampling | None = None
     ) -> tuple[int, dict[str, CheckResult]]:
-        """All checks over ``_batch`` as it stands: what metadata proves is not read, row checks and
-        aggregates share one scan, the rest get a query of their own."""
+        """All checks over ``_batch`` as it stands.
+
+        What metadata proves is not read. Aggregates share one scan. Row checks do so too, unless the
+        engine prunes: then each is a query of its own, which gives its samples on the way (``sampled``).
+        """
         removed = [c.blame() for c in checks if c.in_pass and c.rule.effective_on_fail == "quarantine"]
         gone = exp.or_(*[b for b in removed if b is not None]) if removed else None
         results = {}
@@ -142,61 +146,87 @@ class Audit:
             if result is not None:
                 results[check.id] = result
         left = [check for check in checks if check.id not in results]
-        shared = [check for check in left if check.in_pass or check.measures.aggregates]
+        alone = [c for c in left if c.in_pass] if self.engine.capabilities.prunes else []
+        apart = frozenset(check.id for check in alone)
+        shared = [c for c in left if (c.in_pass and c.id not in apart) or c.measures.aggregates]
         query = scan_query(
-            shared,
+            [*shared, *alone],
             BATCH,
-            predicates=bool(shared) or rows is None,
+            predicates=rows is None or len(shared) > 0,
             totals=True,
             aggregates=True,
             publishable=exp.not_(exp.paren(gone)) if gone is not None else None,
+            apart=apart,
         )
         row = self.one(query) if query is not None else {}
         n = rows if rows is not None else int(row["n"])
-        for i, check in enumerate(shared):
+        for i, check in enumerate([*shared, *alone]):
             total = row.get(f"t{i}", n)
-            if check.in_pass:
+            if check.id in apart:
+                results[check.id] = row_result(check, self.counted(check, sampling), total)
+            elif check.in_pass:
                 results[check.id] = row_result(check, row[f"f{i}"], total)
             else:
                 results[check.id] = self.table(check, values_of(i, row), n)
         results.update(self.beside([c for c in left if c.id not in results], n))
         return n, results
 
+    def counted(self, check: Check, sampling: Sampling | None) -> int:
+        """The failing rows of one check by a WHERE of its own, and samples of them on the way."""
+        select = exp.select(exp.alias_(exp.Count(this=exp.Star()), "n"))
+        found = sampling.columns(check) if sampling is not None else []
+        if found and sampling is not None:
+            texts = [_text(k.column) for k in found]
+            select = select.select(exp.alias_(call("least_rows", sampling.limit, *texts), "rows"))
+        select = select.from_(exp.table_(BATCH, quoted=True)).where(check.matching())
+        row = self.one(select)
+        if sampling is not None and row.get("rows"):
+            self.sampled[check.id] = [sampling.shown(found, values) for values in row["rows"]]
+        return int(row["n"])
+
     # rows -------------------------------------------------------------------------------------------
 
-    def samples(
-        self,
-        check: Check,
-        relation: str,
-        keys: Sequence[str],
-        kept: Sequence[Kept],
-        hidden: frozenset[str],
-        limit: int,
-    ) -> list[dict[str, Any]]:
-        """At most ``limit`` failing rows: the key and the judged columns, hidden ones masked.
-
-        Args:
-            kept: the columns that the relation has, and where.
-        """
-        blame = check.blame() if relation == BATCH or check.bit is None else any_bit([check.bit])
-        wanted = {name.casefold() for name in (*keys, *check.rule.columns_used)}
-        found = [k for k in kept if k.name.casefold() in wanted]
-        if blame is None or limit <= 0 or not found:
+    def samples(self, check: Check, relation: str, sampling: Sampling) -> list[dict[str, Any]]:
+        """At most ``limit`` failing rows: the key and the judged columns, hidden ones masked."""
+        if check.id in self.sampled:
+            return self.sampled[check.id]
+        blame = check.matching() if relation == BATCH or check.bit is None else any_bit([check.bit])
+        found = sampling.columns(check)
+        if blame is None or not found:
             return []
-        columns = [
-            exp.alias_(
-                exp.cast(exp.column(k.column, quoted=True), "VARCHAR", dialect="duckdb"), k.name, quoted=True
-            )
-            for k in found
-        ]
-        query = exp.select(*columns).from_(exp.table_(relation, quoted=True)).where(blame).limit(limit)
-        return [
-            {
-                k.name: "***" if k.name.casefold() in hidden and value is not None else value
-                for k, value in zip(found, row, strict=True)
-            }
-            for row in self.query(query)
-        ]
+        columns = [exp.alias_(_text(k.column), k.name, quoted=True) for k in found]
+        query = exp.select(*columns).from_(exp.table_(relation, quoted=True)).where(blame)
+        return [sampling.shown(found, row) for row in self.query(query.limit(sampling.limit))]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What a sample of a failing row shows: its key and the judged columns.
+
+    ``kept``: the columns that the relation has, and where; ``hidden``: those that are masked, in lower
+    case; ``limit``: rows a check.
+    """
+
+    kept: Sequence[Kept]
+    keys: Sequence[str] = ()
+    hidden: frozenset[str] = frozenset()
+    limit: int = 10
+
+    def columns(self, check: Check) -> list[Kept]:
+        if self.limit <= 0:
+            return []
+        wanted = {name.casefold() for name in (*self.keys, *check.rule.columns_used)}
+        return [k for k in self.kept if k.name.casefold() in wanted]
+
+    def shown(self, columns: Sequence[Kept], row: Sequence[Any]) -> dict[str, Any]:
+        return {
+            k.name: "***" if k.name.casefold() in self.hidden and value is not None else value
+            for k, value in zip(columns, row, strict=True)
+        }
+
+
+def _text(column: str) -> exp.Expr:
+    return exp.cast(exp.column(column, quoted=True), "VARCHAR", dialect="duckdb")
 
 
 def proven(check: Check, rows: int) -> CheckResult | None:

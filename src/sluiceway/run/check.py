@@ -19,7 +19,7 @@ from sluiceway.ids import new_run_id
 from sluiceway.plan.nodes import AuditGate, AuditSource
 from sluiceway.rules.base import BATCH, RuleContext
 from sluiceway.rules.fuse import Check, assign, number_checks
-from sluiceway.run.audit import Audit, with_bounds
+from sluiceway.run.audit import Audit, Sampling, with_bounds
 from sluiceway.run.bind import Relations
 from sluiceway.run.gate import decide, dimensions, score
 from sluiceway.run.prepared import prepared
@@ -82,14 +82,14 @@ def _check_scan(pipeline: Pipeline) -> RunResult:
         checks = with_bounds(plan.select(AuditGate)[0].checks, bounds)
         execution.relations.scan(BATCH, execution.select_all(plan.last), reads=(plan.last,))
         execution.bind_target()
-        count, results = audit.in_place(checks, rows)
+        hidden = plan.hidden.get("gate", frozenset())
+        kept = kept_of(plan.relations[plan.last])
+        sampling = Sampling(kept, pipeline.destination.key, hidden, pipeline.quality.samples)
+        count, results = audit.in_place(checks, rows, sampling)
         unchanged(execution.opened)
         found += _in_order(results, checks)
-        hidden = plan.hidden.get("gate", frozenset())
-        keys = pipeline.destination.key
-        kept = kept_of(plan.relations[plan.last])
         result.samples = {
-            c.id: audit.samples(c, BATCH, keys, kept, hidden, pipeline.quality.samples)
+            c.id: audit.samples(c, BATCH, sampling)
             for c in checks
             if c.bit is not None and results[c.id].failing
         }
@@ -243,11 +243,12 @@ def _judge(
     planned = with_bounds(assign(number_checks(checks)), bounds)
     audit = Audit(engine, relations, {})
     begun = time.monotonic()
-    count, results = audit.in_place(planned, rows)
-    ordered = [results[check.id] for check in planned]
     hidden = frozenset(name.casefold() for name in classified)
+    sampling = Sampling(kept_of(schema), (), hidden, quality.samples)
+    count, results = audit.in_place(planned, rows, sampling)
+    ordered = [results[check.id] for check in planned]
     result.samples = {
-        r.check.id: audit.samples(r.check, BATCH, (), kept_of(schema), hidden, quality.samples)
+        r.check.id: audit.samples(r.check, BATCH, sampling)
         for r in ordered
         if r.failing and r.check.bit is not None
     }

@@ -20,7 +20,7 @@ from sluiceway.plan.nodes import Stage as StageNode
 from sluiceway.rules.base import BATCH, TARGET, RuleContext
 from sluiceway.rules.fuse import Check, any_bit, mask_expressions
 from sluiceway.rules.params import condition
-from sluiceway.run.audit import ALL, GOOD, Audit, mask_names, split, with_bounds
+from sluiceway.run.audit import ALL, GOOD, Audit, Sampling, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
 from sluiceway.run.quarantine_rows import Kept, kept_of, quarantined_rows, union, unreadable_rows
 from sluiceway.run.reading import reading, unchanged
@@ -201,7 +201,9 @@ class Execution:
     def _audit_in_place(self, name: str, audit: AuditSource) -> None:
         with self.timer(audit.name) as timed:
             self.relations.scan(BATCH, f"SELECT * FROM {ident(name)}", reads=(name,))
-            rows, results = self.audit.in_place(audit.checks)
+            sampling = self._sampling(name, kept_of(self.plan.relations[name]))
+            rows, results = self.audit.in_place(audit.checks, sampling=sampling)
+            self.samples.update(self.audit.sampled)
             timed.rows = rows
         self._count(rows)
         self.results += results.values()
@@ -344,16 +346,19 @@ class Execution:
         self, checks: Sequence[Check], judged: Judged, phase: str, kept: Sequence[Kept]
     ) -> dict[str, list[dict[str, Any]]]:
         found = {}
-        limit = self.plan.pipeline.quality.samples
-        hidden = self.plan.hidden.get(phase, frozenset())
-        keys = self.plan.pipeline.destination.key
+        sampling = self._sampling(phase, kept)
         for check in checks:
             result = judged.results.get(check.id)
             if result is not None and result.failing and check.bit is not None:
-                rows = self.audit.samples(check, judged.relation_of[check.id], keys, kept, hidden, limit)
+                rows = self.audit.samples(check, judged.relation_of[check.id], sampling)
                 if rows:
                     found[check.id] = rows
         return found
+
+    def _sampling(self, phase: str, kept: Sequence[Kept]) -> Sampling:
+        pipeline = self.plan.pipeline
+        hidden = self.plan.hidden.get(phase, frozenset())
+        return Sampling(kept, pipeline.destination.key, hidden, pipeline.quality.samples)
 
     def bind_target(self) -> None:
         """``_target``: the destination's rows that stay beside the batch after the publish."""

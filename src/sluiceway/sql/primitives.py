@@ -128,6 +128,15 @@ PRIMITIVES: dict[str, Primitive] = {
             {"duckdb": lambda c: exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=c))},
         ),
         Primitive(
+            "least_rows",
+            "least_rows(n, value, …): the n least rows of these values, a list of lists; NULL for none",
+            {
+                "duckdb": lambda n, *values: exp.Anonymous(
+                    this="MIN", expressions=[exp.Array(expressions=list(values)), n]
+                )
+            },
+        ),
+        Primitive(
             "divide",
             "divide(a, b): NULL where b is 0",
             {

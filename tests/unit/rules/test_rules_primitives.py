@@ -33,6 +33,7 @@ ANSWERS: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
     "is_finite": [((exp.cast(exp.Literal.number(1), "DOUBLE"),), True), ((NAN,), False)],
     "is_json": [(('{"a": 1}',), True), (("{",), False), ((exp.null(),), None)],
     "is_nan": [((NAN,), True), ((exp.cast(exp.Literal.number(1), "DOUBLE"),), False)],
+    "least_rows": [((2, N), [[1], [2]])],
     "length": [(("é😀",), 2), (("",), 0), ((exp.null(),), None)],
     "matches": [(("ab", "a|ab"), True), (("xab", "ab"), False), (("a\n", "a"), False),
                 ((exp.null(), "a"), None)],
