@@ -26,6 +26,7 @@ or change next. Anything else that escapes is a bug of ours, and the command lin
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,7 @@ __all__ = [
     "StoreError",
     "Where",
     "did_you_mean",
+    "machine_error",
 ]
 
 
@@ -189,6 +191,31 @@ class ETLException(RunError):
 
 class DevelopmentException(RunError):
     """A ``DataPipelineWorkflow`` step failed."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_TOO_MANY = (errno.EMFILE, errno.ENFILE)
+
+
+def machine_error(error: OSError) -> EngineError | None:
+    """A full disk, a missing right, too many open files: the machine's state and no bug of ours.
+
+    >>> print(machine_error(OSError(errno.ENOSPC, "No space left on device", "a.parquet")))
+    a.parquet: No space left on device
+      free some disk, or raise the quota or limit that was reached; then run it again
+    >>> machine_error(OSError("anything else"))
+    """
+    if error.errno in _FULL:
+        hint = "free some disk, or raise the quota or limit that was reached; then run it again"
+    elif error.errno in _FORBIDDEN:
+        hint = "let the user who runs this read and write there"
+    elif error.errno in _TOO_MANY:
+        hint = "raise the limit on open files: ulimit -n 4096"
+    else:
+        return None
+    place = f"{error.filename2 or error.filename}: " if error.filename else ""
+    return EngineError(f"{place}{error.strerror}", hint=hint)
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ import click
 
 from sluiceway import __version__
 from sluiceway.cli.console import Console
-from sluiceway.errors import ConfigError, SluicewayError, did_you_mean
+from sluiceway.errors import ConfigError, SluicewayError, did_you_mean, machine_error
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -94,6 +94,13 @@ def invoke(args: list[str]) -> int:
     except BrokenPipeError:  # `sluiceway runs list | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        told = machine_error(error)
+        if told is None:
+            console.bug(error)
+            return 1
+        console.fail(told)
+        return told.exit_code
     except Exception as error:  # noqa: BLE001  whatever else escapes is a bug of ours: trace and versions
         console.bug(error)
         return 1

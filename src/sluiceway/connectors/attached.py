@@ -19,7 +19,7 @@ from sluiceway.connectors import ledger
 from sluiceway.connectors.loading import DUCKDB, check_order, load
 from sluiceway.connectors.types import unsupported
 from sluiceway.duck import ident, open_duckdb, relation
-from sluiceway.errors import DestinationError
+from sluiceway.errors import DestinationError, machine_error
 from sluiceway.exchange import SYSTEM_SCHEMA, Cursor, PublishOrder, Receipt, Scd2, Staged, Verdict
 from sluiceway.locks import file_lock
 from sluiceway.schema import Column, Schema, TableName
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["AttachedSink", "duckdb_errors", "first_line"]
 
 T = TypeVar("T")
+_AGAIN = "run again once the cause is gone"
 _TRIES = 20
 _SYSTEM = ("receipts", "state", "quarantine")
 
@@ -370,13 +371,21 @@ class AttachedSink:
                     return self._attempt(work, setup)
                 except duckdb.Error as error:
                     if not left or not self._retryable(error):
+                        full = "No space left" in str(error)
                         raise DestinationError(
                             f"{self.system}: {holder} could not write: {first_line(error)}",
-                            hint="nothing was published; run again once the cause is gone",
+                            hint="nothing was published; "
+                            + ("free some disk, then run it again" if full else _AGAIN),
                         ) from error
                     self._discard()
                     # a writer who is not ours holds no lock that we could wait for
                     time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 spreads writers, guards nothing
+                except OSError as error:  # a staged file that could not be handed over
+                    told = machine_error(error)
+                    raise DestinationError(
+                        f"{self.system}: {holder} could not write: {told.message if told else error}",
+                        hint=f"nothing was published; {told.hint if told else _AGAIN}",
+                    ) from error
         raise AssertionError("unreachable")
 
     def _attempt(

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, field_validator
 
 from sluiceway.connectors.base import Connector, ConnectorContext, SinkConfig
-from sluiceway.connectors.csvtext import CsvText, is_clean, most_frequent, sampled, unique_names
+from sluiceway.connectors.csvtext import (
+    CsvText,
+    is_clean,
+    is_rounded,
+    most_frequent,
+    sampled,
+    unique_names,
+)
 from sluiceway.connectors.files import BadRow, fits_integer, struct_sql
 from sluiceway.connectors.filesink import FileSink, FileSinkConfig
 from sluiceway.connectors.textfiles import TextConfig, TextFileSource, rejects_sql
@@ -169,7 +176,7 @@ class CsvSource(TextFileSource):
         import duckdb
 
         sample = self.folder() / "sample.csv"
-        left = self.config.sample_size
+        left, exact = self.config.sample_size, set[int]()
         with sample.open("w", encoding="utf-8", newline="") as out:
             for file in layout.files:
                 with self.text(file, errors="replace") as text:
@@ -179,6 +186,7 @@ class CsvSource(TextFileSource):
                     writer = pycsv.writer(out)
                     for record in islice(records, left):
                         if len(record) == len(layout.names):
+                            exact.update(i for i, v in enumerate(record) if is_rounded(v))
                             writer.writerow([sampled(v, self.config.nulls) for v in record])
                             left -= 1
                 if left <= 0:
@@ -203,7 +211,10 @@ class CsvSource(TextFileSource):
         for key, found in (("dateformat", row[1]), ("timestampformat", row[2])):
             if found and key not in self._formats:
                 self._formats[key] = found
-        return {column["name"]: column["type"] for column in row[0]}
+        types = {column["name"]: column["type"] for column in row[0]}
+        # numbers that a DOUBLE would change are no amounts but names of something: they stay text
+        kept = {layout.names[i] for i in exact}
+        return {n: "VARCHAR" if n in kept and t == "DOUBLE" else t for n, t in types.items()}
 
     def _sniffed(self, sample: Path, options: list[str]) -> Any:
         # the path is a literal: to bind a parameter duckdb imports pandas where that is installed
@@ -294,7 +305,8 @@ class CsvSource(TextFileSource):
                 value = f"CAST(NULL AS {type_})"
             elif family(type_) == "integer" and name not in self._hive:
                 value = f"TRY_CAST({text} AS {type_})"
-                value = self.guarded(value, fits_integer(text, type_), text, name, type_)
+                same = f"CAST({value} AS VARCHAR) = {text}"  # 12, not ' 12', +12 or 12.0
+                value = self.guarded(value, fits_integer(text, type_), text, name, type_, plainly=same)
             else:
                 value = text
             values.append(f"{self.final(value, type_)} AS {ident(name)}")

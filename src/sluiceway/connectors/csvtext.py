@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import IO
 
-__all__ = ["CsvText", "is_clean", "most_frequent", "sampled", "unique_names"]
+__all__ = ["CsvText", "is_clean", "is_rounded", "most_frequent", "sampled", "unique_names"]
 
 _DELIMITERS = ",;\t|"
 
@@ -73,6 +73,22 @@ class CsvText:
 def is_clean(text: str) -> bool:
     """Without bytes that were no text: they came in as lone surrogates."""
     return text.isascii() or not any("\udc80" <= c <= "\udcff" for c in text)
+
+
+def is_rounded(text: str) -> bool:
+    """An integer that a DOUBLE would change.
+
+    >>> is_rounded("9007199254740993"), is_rounded("9007199254740992"), is_rounded("1.5")
+    (True, False, False)
+    """
+    return len(text) > 15 and re.fullmatch(r"\s*[+-]?\d{1,400}\s*", text) is not None and not _fits(int(text))
+
+
+def _fits(number: int) -> bool:
+    try:
+        return int(float(number)) == number
+    except OverflowError:
+        return False
 
 
 def sampled(value: str, nulls: tuple[str, ...]) -> str | None:

@@ -271,11 +271,11 @@ class DuckLakeSink(AttachedSink):
         folder = Path(self._lake.data, *safe)
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / f"sluiceway-{uuid.uuid4().hex}.parquet"
+        self._moved.append(target)  # before it is there: a copy that breaks off is cleared away too
         try:
             os.link(file, target)
         except OSError:  # another file system, or one without hard links
             shutil.copyfile(file, target)
-        self._moved.append(target)
         return target
 
     def _discard(self) -> None:
