@@ -265,12 +265,19 @@ class FileSource:
         message = f"{_MARK} '{self.ctx.name}': column \"{name}\": "
         return f"error(concat({literal(message)}, CAST({text} AS VARCHAR), {literal(f' is not {type_}')}))"
 
-    def guarded(self, value: str, good: str, text: str, name: str, type_: str) -> str:
-        """``value`` where ``good`` or NULL; else the query stops. In lenient scans bad rows are gone."""
+    def guarded(
+        self, value: str, good: str, text: str, name: str, type_: str, *, plainly: str | None = None
+    ) -> str:
+        """``value`` where ``good`` or NULL; else the query stops. In lenient scans bad rows are gone.
+
+        Args:
+            plainly: a cheaper condition that most good values fulfil.
+        """
         if self.lenient:
             return value
         stop = f"CAST({self.fail_sql(text, name, type_)} AS {type_})"
-        return f"CASE WHEN {text} IS NULL OR {good} THEN {value} ELSE {stop} END"
+        first = f"WHEN {plainly} THEN {value} " if plainly else ""
+        return f"CASE {first}WHEN {text} IS NULL OR {good} THEN {value} ELSE {stop} END"
 
     # reading ----------------------------------------------------------------------------------------
 
