@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conformance import reference
 
 from sluiceway.connectors.loading import DUCKDB, load
 from sluiceway.duck import open_duckdb
@@ -18,10 +17,7 @@ from sluiceway.errors import DataQualityError
 from sluiceway.exchange import PublishOrder, Scd2
 from sluiceway.schema import TableName
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "conformance"))
-import reference
-
-T0 = datetime(2026, 1, 1)
+T0 = datetime(2026, 1, 1)  # noqa: DTZ001 the tables hold naive timestamps in UTC
 COLUMNS = {"k": "INTEGER", "g": "VARCHAR", "v": "INTEGER", "at": "TIMESTAMP"}
 INTERVALS = {"valid_from": "TIMESTAMP", "valid_to": "TIMESTAMP"}
 KEY = ("k", "g")
