@@ -3,6 +3,7 @@ means for reading and writing is said in ``docs/connectors/sqlite.md``."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -205,7 +206,7 @@ def _one_select(query: str, where: Where) -> None:
     try:
         trees = sqlglot.parse(query, read="sqlite")
     except sqlglot.ParseError as error:
-        said = str(error).split(". Line", maxsplit=1)[0]
+        said = re.sub(r"<class '[\w.]*\.(\w+)'>", r"\1", str(error).split(". Line", maxsplit=1)[0])
         raise PlanError(
             f"the query is no SQL: {said}", where=where, hint="write one SELECT, as SQLite spells it"
         ) from error
