@@ -44,3 +44,6 @@ fi
 
 echo "installing sluiceway[$extra] into $venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$extra]"
+# pip compiles what it installs, not the folder of an editable install; with PYTHONDONTWRITEBYTECODE set
+# every run would compile it again
+"$venv/bin/python" -m compileall -q src
