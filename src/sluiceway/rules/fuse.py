@@ -138,19 +138,25 @@ def assign(checks: Sequence[Check]) -> tuple[Check, ...]:
     """Bits for the checks that blame rows; a table rule's measures, once.
 
     Raises:
-        PlanError: ``on_fail: quarantine`` on a rule that can't say which rows are wrong.
+        PlanError: ``on_fail: quarantine`` on a rule that can't say which rows are wrong, or ``fix`` on
+            one that can't mend them.
     """
     out: list[Check] = []
     bit = 0
     for given in checks:
         check = given
+        if check.rule.effective_on_fail == "fix":
+            raise PlanError(
+                f"{check.rule.kind} has no fix: its rows would be published as they are",
+                where=check.where,
+                hint="use on_fail: quarantine, block or warn",
+            )
         if isinstance(check.rule, TableRule):
             check = replace(check, measures=check.rule.measures(check.context))
         if check.blame() is None:
-            if check.rule.effective_on_fail in ("quarantine", "fix"):
+            if check.rule.effective_on_fail == "quarantine":
                 raise PlanError(
-                    f"{check.rule.kind} judges the table as a whole: it has no rows to "
-                    f"{check.rule.effective_on_fail}",
+                    f"{check.rule.kind} judges the table as a whole: it has no rows to quarantine",
                     where=check.where,
                     hint="use on_fail: block or warn",
                 )

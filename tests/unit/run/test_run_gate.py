@@ -114,3 +114,8 @@ def test_a_rule_without_rows_to_blame_can_not_quarantine():
     (rule,) = RowCount.parse({"min": 1}, {"on_fail": "quarantine"})
     with pytest.raises(PlanError, match="no rows"):
         assign([Check("a", rule, Where(), CTX, "gate")])
+
+
+def test_a_rule_without_a_fix_is_refused_and_does_not_publish_bad_rows():
+    with pytest.raises(PlanError, match="no fix"):
+        assign([check(on_fail="fix")])
