@@ -362,6 +362,7 @@ class _Process:
         self.command = [
             server, "--no-defaults", f"--datadir={self.data}", f"--socket={self.folder / 's.sock'}",
             f"--pid-file={self.folder / 'pid'}", f"--port={self.port}", "--bind-address=127.0.0.1",
+            f"--tmpdir={home}",  # a server that starts removes the temporary files of its neighbours
             f"--init-file={setup}", "--local-infile=1", "--skip-name-resolve",
             "--character-set-server=utf8mb4", "--server-id=1", f"--log-bin={self.data / 'bin'}",
             "--binlog-format=ROW", "--binlog-row-image=FULL", "--binlog-row-metadata=FULL",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.integration.databases import empty_mariadb
 
 from sluiceway.duck import ident, open_duckdb
 from sluiceway.run.runner import run
@@ -21,6 +22,8 @@ from sluiceway.spec.project import find_pipeline, load_project
 from sluiceway.spec.resolve import environment_of, resolve
 
 if TYPE_CHECKING:
+    from scripts.servers import Server
+
     from sluiceway.run.result import RunResult
 
 
@@ -108,3 +111,20 @@ def make_project(tmp_path: Path) -> Callable[..., ProjectOnDisk]:
         return project
 
     return make
+
+
+@pytest.fixture
+def pg(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database of the test's own, as ``${DB_URL}``."""
+    name = postgres.create_database()
+    monkeypatch.setenv("DB_URL", postgres.url_of(name))
+    return name
+
+
+@pytest.fixture
+def maria(mariadb: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same in a MariaDB that holds nothing else."""
+    empty_mariadb(mariadb)
+    name = mariadb.create_database()
+    monkeypatch.setenv("DB_URL", mariadb.url_of(name))
+    return name

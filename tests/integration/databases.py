@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.base import ConnectorContext
+from sluiceway.duck import open_duckdb
 from sluiceway.engines.base import EngineSettings
 from sluiceway.engines.duckdb import DuckDBEngine
 from sluiceway.exchange import PublishOrder, Receipt, Staged, Verdict
@@ -73,3 +74,44 @@ def empty_mariadb(server: Server) -> None:
         if name not in keep:
             quoted = name.replace("`", "``")
             server.execute(f"DROP DATABASE `{quoted}`")
+
+
+# whole projects
+
+TO_POSTGRES = """\
+project: test
+environments:
+  dev:
+    warehouse: {type: postgres, connection: db}
+connections:
+  db: {type: postgres, url: "${DB_URL}"}
+"""
+TO_MARIADB = TO_POSTGRES.replace("postgres", "mysql")
+MODES = {
+    "append": ("", ""),
+    "replace": (", mode: replace", ""),
+    "merge": (", mode: merge, primary_key: id, version: seen", ""),
+    "scd2": (", mode: scd2, primary_key: id, effective_at: seen", ""),
+}
+BEFORE = [(1, "a", 10, "2026-01-01"), (2, "b", 20, "2026-01-02"), (3, "c", -1, "2026-01-02")]
+
+
+def write_parquet(path: Path, rows: list[tuple[Any, ...]], more: str = "") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    listed = ", ".join(f"({i}, '{name}', {v}, '{at}')" for i, name, v, at in rows)
+    with open_duckdb() as con:
+        con.execute(
+            f"COPY (SELECT id, name, v, CAST(seen AS TIMESTAMP) AS seen{more} FROM (VALUES {listed}) "
+            f"AS t(id, name, v, seen)) TO '{path}' (FORMAT parquet)"
+        )
+
+
+def into(mode: str, source: str = "type: parquet, path: data/a.parquet") -> str:
+    return f"""\
+        pipeline: a
+        sources: {{a: {{{source}}}}}
+        rules:
+          - range: {{column: v, min: 0}}
+            on_fail: quarantine
+        destination: {{table: mart.a{MODES[mode][0]}}}
+        """

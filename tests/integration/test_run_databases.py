@@ -7,27 +7,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.databases import empty_mariadb
+from tests.integration.databases import BEFORE, MODES, TO_MARIADB, TO_POSTGRES, into, write_parquet
 
 from sluiceway.errors import DataQualityError
 from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from scripts.servers import Server
     from tests.integration.conftest import ProjectOnDisk
 
-TO_POSTGRES = """\
-project: test
-environments:
-  dev:
-    warehouse: {type: postgres, connection: db}
-connections:
-  db: {type: postgres, url: "${DB_URL}"}
-"""
-TO_MARIADB = TO_POSTGRES.replace("postgres", "mysql")
 FROM_POSTGRES = """\
 project: test
 connections:
@@ -44,22 +33,6 @@ INSERT INTO orders VALUES
 
 def statements(text: str) -> list[str]:
     return [part for part in text.split(";\n") if part.strip()]
-
-
-@pytest.fixture
-def pg(postgres: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A database of the test's own, as ``${DB_URL}``."""
-    name = postgres.create_database()
-    monkeypatch.setenv("DB_URL", postgres.url_of(name))
-    return name
-
-
-@pytest.fixture
-def maria(mariadb: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    empty_mariadb(mariadb)
-    name = mariadb.create_database()
-    monkeypatch.setenv("DB_URL", mariadb.url_of(name))
-    return name
 
 
 def everything(server: Server, database: str) -> list[tuple[Any, ...]]:
@@ -179,37 +152,7 @@ def test_a_cursor_with_lag_and_merge_takes_ties_that_come_late(
 
 # into a database -------------------------------------------------------------------------------------
 
-MODES = {
-    "append": ("", ""),
-    "replace": (", mode: replace", ""),
-    "merge": (", mode: merge, primary_key: id, version: seen", ""),
-    "scd2": (", mode: scd2, primary_key: id, effective_at: seen", ""),
-}
-BEFORE = [(1, "a", 10, "2026-01-01"), (2, "b", 20, "2026-01-02"), (3, "c", -1, "2026-01-02")]
 AFTER = [(1, "old", 1, "2025-12-31"), (2, "bb", 22, "2026-01-05"), (4, "d", -4, "2026-01-05")]
-
-
-def write_parquet(path: Path, rows: list[tuple[Any, ...]], more: str = "") -> None:
-    from sluiceway.duck import open_duckdb
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    listed = ", ".join(f"({i}, '{name}', {v}, '{at}')" for i, name, v, at in rows)
-    with open_duckdb() as con:
-        con.execute(
-            f"COPY (SELECT id, name, v, CAST(seen AS TIMESTAMP) AS seen{more} FROM (VALUES {listed}) "
-            f"AS t(id, name, v, seen)) TO '{path}' (FORMAT parquet)"
-        )
-
-
-def into(mode: str, source: str = "type: parquet, path: data/a.parquet") -> str:
-    return f"""\
-        pipeline: a
-        sources: {{a: {{{source}}}}}
-        rules:
-          - range: {{column: v, min: 0}}
-            on_fail: quarantine
-        destination: {{table: mart.a{MODES[mode][0]}}}
-        """
 
 
 def loads(project: ProjectOnDisk, mode: str) -> None:

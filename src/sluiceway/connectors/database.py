@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,6 +258,11 @@ class Database:
             session.execute(sql)
         session.commit()
 
+    def _index(self, columns: Sequence[tuple[str, str]], key: Sequence[str]) -> str:
+        """What follows the columns of a new table, so that rows are found by their key; '' where the
+        server needs no index for that."""
+        return ""
+
     def _prepare_table(self, session: Session, schema: Schema, order: PublishOrder) -> None:
         table = self.dialect.relation(*self._parts(order.table))
         there = self._describe(session, order.table)
@@ -270,7 +275,8 @@ class Database:
                 columns += [(options.valid_from, moment), (options.valid_to, moment)]
             listed = ", ".join(f"{self.dialect.ident(name)} {type_}" for name, type_ in columns)
             self._create_namespace(session, order.table.namespace)
-            session.execute(f"CREATE TABLE {table} ({listed})")
+            index = self._index(columns, order.key) if order.mode in ("merge", "scd2") else ""
+            session.execute(f"CREATE TABLE {table} ({listed}{index})")
             return
         names = {c.name.casefold() for c in there}
         for name, type_ in order.add_columns.items():

@@ -36,9 +36,15 @@ class DatabaseSink(Database):
 
     # what a subclass gives --------------------------------------------------------------------------
 
-    def _temporary(self, session: Session, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-        """Make the temporary table of staged rows; the parts of its name."""
+    def _temporary(
+        self, session: Session, columns: Sequence[tuple[str, str]], key: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Make the temporary table of staged rows, found by ``key``; the parts of its name."""
         raise NotImplementedError
+
+    def _prefixes(self, columns: Sequence[tuple[str, str]], key: Sequence[str]) -> list[str]:
+        """How much of each column an index over the key takes; none where the server needs no index."""
+        return []
 
     def _settle_temporary(self, session: Session, parts: Sequence[str]) -> None:
         """The temporary table is filled: let the server's planner know, where it would not."""
@@ -215,9 +221,8 @@ class DatabaseSink(Database):
                 session.execute(sql)
             self._counted(self._copy(session, con, target, names, rows), staged, order)
             return 0
-        temporary = self._temporary(
-            session, [(c.name, c.spelled if c.direct else self._type("VARCHAR", key=False)) for c in columns]
-        )
+        spelled = [(c.name, c.spelled if c.direct else self._type("VARCHAR", key=False)) for c in columns]
+        temporary = self._temporary(session, spelled, order.key)
         self._counted(self._copy(session, con, temporary, names, rows), staged, order)
         self._settle_temporary(session, temporary)
         restored = ", ".join(
@@ -227,7 +232,10 @@ class DatabaseSink(Database):
         relation_of = self.dialect.relation(*temporary)
         if not all(c.direct for c in columns):
             relation_of = f"(SELECT {restored} FROM {relation_of} AS _text)"
-        plan = load(self.dialect, target, relation_of, names, order)
+        plan = load(
+            self.dialect, target, relation_of, names, order,
+            prefixes=self._prefixes([(c.name, c.spelled) for c in columns], order.key),
+        )  # fmt: skip
         for sql in plan.prepare:
             session.execute(sql)
         for check in plan.checks:

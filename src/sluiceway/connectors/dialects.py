@@ -88,13 +88,16 @@ class Dialect:
     def type(self, kind: Kind) -> str:
         return _TYPES[self.name][kind]
 
-    def temporary(self, name: str, query: str) -> tuple[str, ...]:
-        """Statements that leave the rows of ``query`` in temporary table ``name``."""
+    def temporary(self, name: str, query: str, index: str = "") -> tuple[str, ...]:
+        """Statements that leave the rows of ``query`` in temporary table ``name``.
+
+        ``index``: columns that MySQL indexes, where it would join row by row.
+        """
         table = self.ident(name)
         if self.name == "mysql":  # without the word TEMPORARY a DROP commits
             return (
                 f"DROP TEMPORARY TABLE IF EXISTS {table}",
-                f"CREATE TEMPORARY TABLE {table} AS {query}",
+                f"CREATE TEMPORARY TABLE {table}{f' (INDEX ({index}))' if index else ''} AS {query}",
             )
         return (self.drop_temporary(name), f"CREATE TEMP TABLE {table} AS {query}")
 

@@ -141,6 +141,7 @@ def load(
     order: PublishOrder,
     *,
     reads: Mapping[str, str] | None = None,
+    prefixes: Sequence[str] = (),
 ) -> Load:
     """The statements of ``order.mode``.
 
@@ -149,6 +150,7 @@ def load(
         staging: what stands in FROM, without an alias.
         reads: columns of the target that are stored as another type than they mean -> that type
             (SQLite keeps a TIMESTAMP as text).
+        prefixes: of the key's columns, how much of each an index takes, where one is needed.
 
     >>> from datetime import datetime
     >>> from sluiceway.schema import TableName
@@ -156,7 +158,7 @@ def load(
     >>> load(DUCKDB, ("mart", "t"), "staging", ["a"], order).statements[0]
     'INSERT INTO "mart"."t" ("a") SELECT _sluiceway_new."a" FROM staging AS _sluiceway_new'
     """
-    names = _Names(dialect, tuple(target), staging, tuple(columns), order, reads or {})
+    names = _Names(dialect, tuple(target), staging, tuple(columns), order, reads or {}, tuple(prefixes))
     match order.mode:
         case "append":
             return Load((names.insert(),))
@@ -176,6 +178,7 @@ class _Names:
     columns: tuple[str, ...]
     order: PublishOrder
     reads: Mapping[str, str]
+    prefixes: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:
@@ -291,6 +294,7 @@ def _scd2(n: _Names, options: Scd2) -> Load:
         prepare=d.temporary(
             _WORK,
             f"SELECT * FROM ({_timeline(n, options)}) AS t WHERE is_new = 1 OR is_cut = 1",
+            ", ".join(f"k{i}{prefix}" for i, prefix in enumerate(n.prefixes)),
         ),
         checks=tuple(checks),
     )

@@ -8,6 +8,7 @@ whatever the SQL mode says: a single warning ends the publish.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from sluiceway.connectors.mytypes import (
     MyColumn,
     describe_sql,
     encode,
+    index_prefixes,
     my_column,
     my_type,
     quoted,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MysqlSink"]
 
+log = logging.getLogger("sluiceway.connectors.mysql")
 _FENCE_SECONDS = 600
 _CSV = "FORMAT csv, HEADER false, DELIMITER ',', QUOTE '\"', ESCAPE '\"', NULLSTR 'NULL'"
 
@@ -193,6 +196,7 @@ class MysqlSink(DatabaseSink):
         with self._errors(str(order.table)):
             self._fence(session, f"publish {order.table}")
             self._refuse_loose_keys(session, order)
+            self._advise_index(session, order)
             before = self._my_columns(session, order.table)
         try:
             return super()._transact(session, con, staged, order, good, bad)
@@ -234,14 +238,48 @@ class MysqlSink(DatabaseSink):
                     details={"final": True},
                 )
 
+    def _advise_index(self, session: Session, order: PublishOrder) -> None:
+        """A table that someone else made may lack the index without which MySQL compares each row of the
+        batch with each of the table. It is theirs, so they are told."""
+        lit = self.dialect.literal
+        there = self._my_columns(session, order.table) if order.mode in ("merge", "scd2") else []
+        if not there or session.rows(
+            "SELECT 1 FROM information_schema.statistics WHERE seq_in_index = 1 "
+            f"AND table_schema = {lit(order.table.namespace)} AND table_name = {lit(order.table.name)} "
+            f"AND column_name IN ({', '.join(map(lit, order.key))})"
+        ):
+            return
+        index = self._index([(c.name, c.spelled) for c in there], order.key).removeprefix(", ")
+        table = self.dialect.relation(*self._parts(order.table))
+        log.warning(
+            "%s has no index on its key, so %s will be slow; type in mysql: ALTER TABLE %s ADD %s",
+            order.table, order.mode, table, index,
+        )  # fmt: skip
+
     # rows -------------------------------------------------------------------------------------------
 
-    def _temporary(self, session: Session, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    def _temporary(
+        self, session: Session, columns: Sequence[tuple[str, str]], key: Sequence[str]
+    ) -> tuple[str, ...]:
         listed = ", ".join(f"{self.dialect.ident(name)} {type_}" for name, type_ in columns)
         place = (SYSTEM_SCHEMA, _ROWS)
         session.execute(f"DROP TEMPORARY TABLE IF EXISTS {self.dialect.relation(*place)}")
-        session.execute(f"CREATE TEMPORARY TABLE {self.dialect.relation(*place)} ({listed})")
+        session.execute(
+            f"CREATE TEMPORARY TABLE {self.dialect.relation(*place)} ({listed}{self._index(columns, key)})"
+        )
         return place
+
+    def _prefixes(self, columns: Sequence[tuple[str, str]], key: Sequence[str]) -> list[str]:
+        spelled = {name.casefold(): type_ for name, type_ in columns}
+        return index_prefixes([spelled[name.casefold()] for name in key]) if key else []
+
+    def _index(self, columns: Sequence[tuple[str, str]], key: Sequence[str]) -> str:
+        """Without one, rows and table are joined each with each: no other way is known to it."""
+        listed = ", ".join(
+            f"{self.dialect.ident(name)}{prefix}"
+            for name, prefix in zip(key, self._prefixes(columns, key), strict=True)
+        )
+        return f", INDEX ({listed})" if listed else ""
 
     def _copy(
         self,

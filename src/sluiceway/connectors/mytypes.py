@@ -8,13 +8,14 @@ and conditions on text follow the column's collation, where 'a' = 'A' and 'a' < 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sluiceway.duck import ident
 from sluiceway.schema import Schema, family
 
-__all__ = ["MyColumn", "describe_sql", "my_column", "my_type", "unsupported"]
+__all__ = ["MyColumn", "describe_sql", "index_prefixes", "my_column", "my_type", "unsupported"]
 
 _INTEGERS = {
     "tinyint": "TINYINT", "smallint": "SMALLINT", "mediumint": "INTEGER", "int": "INTEGER",
@@ -160,6 +161,28 @@ def my_type(type_: str, *, mariadb: bool, key: bool) -> str | None:
     if family(upper) == "nested" and not upper.startswith("UNION("):
         return "json"
     return None
+
+
+def index_prefixes(spelled: Sequence[str]) -> list[str]:
+    """How much of each column an index over all of them takes: InnoDB indexes 3072 bytes.
+
+    >>> index_prefixes(["bigint(20)", "varchar(700) COLLATE utf8mb4_bin", "longtext"])
+    ['', '(256)', '(256)']
+    >>> index_prefixes(["varchar(700)"])
+    ['']
+    """
+    room = 3072 // len(spelled)
+    return [_prefix(text.lower(), room) for text in spelled]
+
+
+def _prefix(text: str, room: int) -> str:
+    sized = re.match(r"(?:var)?(char|binary)\((\d+)\)", text)
+    if sized:
+        most = room // 4 if sized[1] == "char" else room
+        return "" if int(sized[2]) <= most else f"({most})"
+    if re.match(r"tiny(text|blob)", text):
+        return f"({min(63, room // 4)})"
+    return f"({room // 4})" if re.match(r"(medium|long)?(text|blob)|json", text) else ""
 
 
 def unsupported(schema: Schema, *, mariadb: bool) -> dict[str, str]:

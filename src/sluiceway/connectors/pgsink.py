@@ -150,7 +150,9 @@ class PostgresSink(DatabaseSink):
 
     # rows -------------------------------------------------------------------------------------------
 
-    def _temporary(self, session: Session, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    def _temporary(
+        self, session: Session, columns: Sequence[tuple[str, str]], key: Sequence[str]
+    ) -> tuple[str, ...]:
         listed = ", ".join(f"{ident(name)} {type_}" for name, type_ in columns)
         session.execute(f"DROP TABLE IF EXISTS pg_temp.{ident(_ROWS)}")
         session.execute(f"CREATE TEMP TABLE {ident(_ROWS)} ({listed}) ON COMMIT DROP")
