@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
 
@@ -208,51 +203,3 @@ def test_a_missing_column_is_an_error_before_anything_is_read(make_project):
         project.run("a")
     assert "id" in str(caught.value)
     assert not project.exists("mart.a")
-
-
-KILLER = """\
-import os, signal, sys
-from sluiceway.run.runner import run
-from sluiceway.spec.pipeline import PipelineConfig
-from sluiceway.spec.project import find_pipeline, load_project
-from sluiceway.spec.resolve import resolve
-from pathlib import Path
-
-project = load_project(Path(sys.argv[1]))
-seen = 0
-
-def die(event):
-    global seen
-    seen += 1
-    if seen == int(sys.argv[2]):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-config = PipelineConfig.load(find_pipeline(project, "orders"))
-print(run(resolve(config, project), progress=die).status, seen)
-"""
-
-
-def _killed_at(folder: Path, number: int) -> tuple[bool, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLER), str(folder), str(number)],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    return done.returncode == -signal.SIGKILL, done.stdout + done.stderr
-
-
-def test_killed_at_every_node_the_next_run_gives_the_same(tmp_path, make_project):
-    incremental = PIPELINE.replace(
-        "path: data/orders.csv}", "path: data/orders.csv, incremental: {cursor: updated_at}}"
-    )
-    killed, number = True, 0
-    while killed:
-        number += 1
-        project = make_project({"data/orders.csv": ORDERS, "pipelines/orders.yml": incremental})
-        killed, said = _killed_at(project.folder, number)
-        result = project.run("orders")
-        assert result.status == "succeeded", (number, said, result.error)
-        assert [row[0] for row in project.rows("mart.orders")] == [1, 2], number
-        assert project.query("SELECT count(*) FROM {q}") == [(3,)], number
-        for leftover in (tmp_path / ".sluiceway", tmp_path / "data"):
-            __import__("shutil").rmtree(leftover)
-    assert number > 8, said
