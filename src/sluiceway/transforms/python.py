@@ -69,9 +69,11 @@ class Python(Step):
         """
         module_name, name = self.function.split(":")
         folder = str(project.resolve())
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
+        if folder in sys.path:
+            sys.path.remove(folder)
+        sys.path.insert(0, folder)
         importlib.invalidate_caches()
+        _forget(module_name, project.resolve())
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
@@ -161,6 +163,14 @@ class Python(Step):
                 hint="declare the types it gives: columns: {NAME: TYPE}",
             ) from error
         return pa.RecordBatch.from_arrays(arrays, schema=wanted)
+
+
+def _forget(module_name: str, project: Path) -> None:
+    """Another project's module of the same name is not this one's: drop it before the import."""
+    own = project / f"{module_name.replace('.', '/')}.py"
+    there = getattr(sys.modules.get(module_name), "__file__", None)
+    if there is not None and own.is_file() and Path(there).resolve() != own:
+        del sys.modules[module_name]
 
 
 def _said(error: Exception) -> str:
