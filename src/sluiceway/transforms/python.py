@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Python"]
 
+_projects: set[str] = set()
+"""Folders that were put on the path here."""
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -69,9 +72,9 @@ class Python(Step):
         """
         module_name, name = self.function.split(":")
         folder = str(project.resolve())
-        if folder in sys.path:
-            sys.path.remove(folder)
-        sys.path.insert(0, folder)
+        # not beside another project's: its package would win over a folder without __init__.py here
+        sys.path[:] = [folder, *(p for p in sys.path if p not in (folder, *_projects))]
+        _projects.add(folder)
         importlib.invalidate_caches()
         _forget(module_name, project.resolve())
         try:
@@ -166,11 +169,22 @@ class Python(Step):
 
 
 def _forget(module_name: str, project: Path) -> None:
-    """Another project's module of the same name is not this one's: drop it before the import."""
-    own = project / f"{module_name.replace('.', '/')}.py"
-    there = getattr(sys.modules.get(module_name), "__file__", None)
-    if there is not None and own.is_file() and Path(there).resolve() != own:
-        del sys.modules[module_name]
+    """Another project's modules of the same name are not this one's: drop them before the import.
+
+    The whole package goes, also a folder without ``__init__.py``, which has no file of its own.
+    """
+    top = module_name.partition(".")[0]
+    if not ((project / f"{top}.py").is_file() or (project / top).is_dir()):
+        return
+    family = [name for name in sys.modules if name == top or name.startswith(f"{top}.")]
+    if any(not place.is_relative_to(project) for name in family for place in _places(sys.modules[name])):
+        for name in family:
+            del sys.modules[name]
+
+
+def _places(module: ModuleType) -> list[Path]:
+    found = [module.__file__] if module.__file__ else list(getattr(module, "__path__", ()))
+    return [Path(place).resolve() for place in found]
 
 
 def _said(error: Exception) -> str:

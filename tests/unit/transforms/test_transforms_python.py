@@ -111,6 +111,19 @@ def test_missing_module_and_function(project: Any) -> None:
         parse("python", f"{broken}:fn").load(folder)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("there", ["shared_step.py", "shared_step/__init__.py", "shared_step/part.py"])
+@pytest.mark.parametrize("here", ["shared_step.py", "shared_step/__init__.py", "shared_step/part.py"])
+def test_a_module_of_another_project_s_is_not_taken(tmp_path: Path, there: str, here: str) -> None:
+    """Two projects in one process, whose modules have one name."""
+    for folder, file in (("one", there), ("two", here), ("one", there)):
+        path = tmp_path / folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"def of_{folder}(batches):\n    yield from batches\n")
+        module = "shared_step.part" if file.endswith("part.py") else "shared_step"
+        loaded = parse("python", f"{module}:of_{folder}").load(tmp_path / folder)  # type: ignore[attr-defined]
+        assert Path(loaded.__code__.co_filename) == path
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
