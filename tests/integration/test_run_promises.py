@@ -63,6 +63,19 @@ def test_a_row_lies_in_quarantine_once_with_all_its_reasons(orders):
     }
 
 
+def test_a_warning_is_no_reason_to_lie_in_quarantine(orders):
+    orders.write(
+        "pipelines/orders.yml",
+        PIPELINE.replace(
+            "destination:", "  - range: {column: order_id, max: 2}\n    on_fail: warn\ndestination:"
+        ),
+    )
+    result = orders.run("orders")
+    assert {c.check.id: c.failing for c in result.checks}["range:order_id"] == 3
+    found = orders.query("SELECT DISTINCT unnest(CAST(reasons AS VARCHAR[])) FROM {q} ORDER BY 1")
+    assert found == [("accepted_values:status",), ("amount_positive",)]
+
+
 def test_a_blocked_run_leaves_the_destination_as_it_was(orders):
     orders.run("orders")
     before = (orders.rows("mart.orders"), orders.query("SELECT count(*) FROM {q}"))

@@ -298,16 +298,10 @@ class Execution:
         judged = Judged(stage, stage.good, stage.rows, good_rows, results, files=stage.files)
         judged.relation_of = {c.id: ALL if c.in_pass else BATCH for c in told}
         facts = {**self._quarantine_facts(), "phase": phase, "source": source}
+        turning = [c for c in told if c.bit is not None and c.rule.effective_on_fail == "quarantine"]
         if stage.bad_rows:
-            judged.turned_away.append(quarantined_rows(told, kept, stage.bad, **facts))
-        blamed = [
-            c
-            for c in told
-            if not c.in_pass
-            and c.bit is not None
-            and c.rule.effective_on_fail == "quarantine"
-            and results[c.id].failing
-        ]
+            judged.turned_away.append(quarantined_rows(turning, kept, stage.bad, **facts))
+        blamed = [c for c in turning if not c.in_pass and results[c.id].failing]
         samples = self._samples(told, judged, source or "gate", kept)
         if blamed:
             again = split(
@@ -316,7 +310,7 @@ class Execution:
             # a name of its own, so that ids of the two quarantine SELECTs differ
             facts["run_id"] = self.run_id
             judged.turned_away.append(
-                quarantined_rows(told, kept, again.bad, **facts).replace(
+                quarantined_rows(turning, kept, again.bad, **facts).replace(
                     literal(f"{self.run_id}:{phase}:{source}:"),
                     literal(f"{self.run_id}:{phase}:{source}:s"),
                     1,

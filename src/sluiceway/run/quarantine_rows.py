@@ -85,6 +85,7 @@ def quarantined_rows(
     """A SELECT in the layout of ``_sluiceway.quarantine`` over staged rows with their masks (DuckDB).
 
     Args:
+        checks: those that turn rows away; a warning that a row has too is no reason to lie here.
         kept: the columns to keep, without the masks.
     """
     types = json.dumps({k.name: k.type for k in kept}, ensure_ascii=False)
