@@ -18,6 +18,7 @@ __all__ = [
     "SYSTEM_SCHEMA",
     "Cursor",
     "LoadMode",
+    "Location",
     "Outcome",
     "PublishOrder",
     "Receipt",
@@ -57,6 +58,20 @@ class Cursor:
     column: str
     type: str
     value: str | None
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where rows lie, for engines that read it themselves.
+
+    ``format`` is ``parquet csv json`` (then ``paths`` are files) or ``jdbc`` (then ``options`` has what
+    it takes to connect). ``schema`` is in DuckDB's types; ``options`` are the connector's, by its names.
+    """
+
+    format: str
+    schema: Schema
+    paths: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def test_a_write_that_is_no_run_forbids_it(warehouse: Warehouse) -> None:
     with warehouse.session() as s:
         s.publish(ROWS, "r1")
         s.publish(ROWS, "r2")
-        s.engine.execute("UPDATE _warehouse.mart.orders SET name = 'hand' WHERE id = 3")
+        s.engine.connection.execute("UPDATE _warehouse.mart.orders SET name = 'hand' WHERE id = 3")
         before = s.rows()
         with pytest.raises(DestinationError, match="no runs"):
             s.sink.rollback("r2", new_run_id="u", force=False, keep_cursor=False)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sluiceway.engines.base import Engine
+    from sluiceway.exchange import Location
 
 __all__ = ["AttachedSource", "AttachedSourceConfig", "attached_as", "busy", "qualified"]
 
@@ -101,6 +102,9 @@ class AttachedSource:
                 rows = con.execute(f"DESCRIBE {self._select(con, Read())}").fetchall()
             self._schema = Schema(tuple(Column(row[0], row[1]) for row in rows))
         return self._schema
+
+    def locate(self, read: Read) -> Location | None:
+        return None
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         if engine.name != "duckdb":

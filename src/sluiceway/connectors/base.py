@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from sluiceway.errors import SourceError, Where
-from sluiceway.exchange import Cursor, PublishOrder, Receipt, Staged, Verdict
+from sluiceway.exchange import Cursor, Location, PublishOrder, Receipt, Staged, Verdict
 from sluiceway.schema import Schema, TableName
 
 if TYPE_CHECKING:
@@ -110,6 +110,11 @@ class Source(Protocol):
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         """A SELECT in the engine's dialect, or None: then ``read`` streams. May attach to the engine."""
+        ...
+
+    def locate(self, read: Read) -> Location | None:
+        """Where the rows lie, for an engine that reads them itself; None where what ``read`` wants can't
+        be said that way."""
         ...
 
     def read(self, read: Read) -> pa.RecordBatchReader:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sluiceway.engines.base import Engine
+    from sluiceway.exchange import Location
 
 __all__ = [
     "BadRow",
@@ -306,6 +307,9 @@ class FileSource:
             where.append(_since(read, schema))
         clause = f"\nWHERE {' AND '.join(where)}" if where else ""
         return f"SELECT {projection} FROM ({rows}) AS _source{clause}"
+
+    def locate(self, read: Read) -> Location | None:
+        return None
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         return self.select(read) if engine.name == "duckdb" else None

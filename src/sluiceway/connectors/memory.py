@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sluiceway.engines.base import Engine
+    from sluiceway.exchange import Location
 
 __all__ = ["MemoryConfig", "as_arrow", "memory_connector"]
 
@@ -73,6 +74,9 @@ class MemorySource:
         finally:
             con.close()
         return Schema(tuple(Column(row[0], row[1]) for row in rows))
+
+    def locate(self, read: Read) -> Location | None:
+        return None
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         return None

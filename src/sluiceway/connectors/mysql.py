@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sluiceway.engines.base import Engine
+    from sluiceway.exchange import Location
 
 __all__ = ["CONNECTOR", "MysqlConfig", "MysqlSinkConfig", "MysqlSource"]
 
@@ -163,6 +164,9 @@ class MysqlSource:
         return (self.config.query or "").strip().rstrip(";")
 
     # the rows ---------------------------------------------------------------------------------------
+
+    def locate(self, read: Read) -> Location | None:
+        return None
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         if engine.name != "duckdb":

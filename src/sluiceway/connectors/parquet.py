@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from sluiceway.connectors.base import Connector, ConnectorContext, SinkConfig
+from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig
 from sluiceway.connectors.files import BadRow, FileSource, FileSourceConfig
 from sluiceway.connectors.filesink import FileSink, FileSinkConfig
 from sluiceway.connectors.footers import footers
 from sluiceway.duck import ident
 from sluiceway.errors import SourceError
+from sluiceway.exchange import Location
 from sluiceway.schema import Column, Schema
 
 __all__ = ["CONNECTOR", "ParquetConfig", "ParquetSinkConfig", "ParquetSource"]
@@ -103,6 +104,14 @@ class ParquetSource(FileSource):
         """Bounds by column, and rows, as the footers prove them; see ``footers``."""
         schema = Schema(tuple(c for c in self.schema() if self._found.get(c.name) == c.type))
         return footers(self.private(), self.paths_sql(self.files()), schema)
+
+    def locate(self, read: Read) -> Location | None:
+        """The files, where they are of one schema and what is read is what they hold."""
+        whole = read.since is None and read.rejects is None
+        plain = not self._hive and not self.config.union_by_name
+        if not (whole and plain and all(self._found.get(c.name) == c.type for c in self.schema())):
+            return None
+        return Location("parquet", self.schema(), tuple(str(path.absolute()) for path in self.files()))
 
     def _casts(self) -> dict[str, tuple[str, str]]:
         """Columns whose declared type is another: name -> (condition that it fits, type)."""

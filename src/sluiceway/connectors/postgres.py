@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sluiceway.engines.base import Engine
+    from sluiceway.exchange import Location
 
 __all__ = ["CONNECTOR", "PostgresConfig", "PostgresSinkConfig", "PostgresSource"]
 
@@ -162,6 +163,9 @@ class PostgresSource:
         return (self.config.query or "").strip().rstrip(";")
 
     # the rows ---------------------------------------------------------------------------------------
+
+    def locate(self, read: Read) -> Location | None:
+        return None
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         if engine.name != "duckdb":

@@ -1,11 +1,14 @@
-"""What an engine is: ten methods, and its differences as data.
+"""What an engine is: eleven methods, and its differences as data.
 
 The planner speaks DuckDB's SQL as sqlglot trees with primitives; ``dialect`` says what they are
-lowered to. An engine stages, the destination publishes: ``handoff`` says how the rows change hands.
+lowered to. An engine stages, the destination publishes. Beside every engine stands an embedded one,
+``local``, which is where connectors live; DuckDB is its own. ``adopt`` brings rows from there into the
+engine, ``handoff`` brings what the engine staged back to where the destination can take it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +21,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlglot import exp
 
-__all__ = ["Capabilities", "Engine", "EngineSettings", "Stage"]
+    from sluiceway.exchange import Location
+
+__all__ = ["BatchFunction", "Capabilities", "Engine", "EngineSettings", "Stage"]
+
+BatchFunction = Callable[[Any], Any]
+"""From a reader or an iterator of Arrow batches to an iterator of them."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +42,17 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """``dialect`` is sqlglot's name. ``files``: a stage leaves Parquet files that a sink may take.
-    ``prunes``: a condition in a WHERE of its own reads less (statistics, dictionaries) than one counted
-    beside others in one scan saves.
+    """``dialect`` is sqlglot's name. ``prunes``: a condition in a WHERE of its own reads less
+    (statistics, dictionaries) than one counted beside others in one scan saves. ``cte_hints``: WITH
+    takes MATERIALIZED and NOT MATERIALIZED. ``publishes``: destinations take rows where the engine
+    staged them, by its own SQL; else they take them from ``local``.
     """
 
     dialect: str
-    files: bool
-    streams: bool = True
     sandbox: bool = False
     prunes: bool = False
+    cte_hints: bool = False
+    publishes: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,11 @@ class Engine(Protocol):
     connection: Any
     """The engine's own handle (DuckDB's connection, Spark's session) for native scans and sinks."""
 
+    @property
+    def local(self) -> Engine:
+        """The embedded engine beside it, where connectors read and write; it stages readers too."""
+        ...
+
     def connect(self, settings: EngineSettings, staging: Path) -> None:
         """Open; ``staging`` is this run's folder."""
         ...
@@ -82,13 +96,9 @@ class Engine(Protocol):
         """From now on users' SQL can touch ``folders`` and what is attached, and nothing else."""
         ...
 
-    def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None: ...
-
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Small results only."""
         ...
-
-    def columns(self, sql: str) -> Schema: ...
 
     def stage(
         self,
@@ -96,17 +106,30 @@ class Engine(Protocol):
         rows: exp.Query | str | pa.RecordBatchReader,
         *,
         parameters: Mapping[str, Any] | None = None,
-        bad: str | None = None,
+        bad: exp.Expr | str | None = None,
         keep: bool = False,
     ) -> Stage:
         """Materialise once. ``bad`` is a condition over the result that sets rows apart; ``keep`` says
         that the destination may take the files as they are."""
         ...
 
+    def adopt(self, rows: Stage | Location) -> str | None:
+        """A SELECT of rows that ``local`` staged, or that lie at a location; None where the engine
+        can't read them there."""
+        ...
+
+    def handoff(self, stage: Stage) -> Stage:
+        """The stage as the destination takes it: in ``local``'s SQL, unless the engine ``publishes``."""
+        ...
+
+    def map(self, name: str, sql: str, function: BatchFunction, schema: Schema, batch_size: int) -> Stage:
+        """Stage what a Python function makes of the batches of a SELECT."""
+        ...
+
     def batches(
         self, sql: str, batch_size: int, parameters: Mapping[str, Any] | None = None
     ) -> pa.RecordBatchReader:
-        """For Python steps and for sinks that take Arrow."""
+        """For Python's doors and for sinks that take Arrow."""
         ...
 
     def explain(self, sql: str) -> str:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.duck import ident, literal, open_duckdb
-from sluiceway.engines.base import Capabilities, EngineSettings, Stage
+from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Stage
 from sluiceway.errors import CancelledError, EngineError
 from sluiceway.schema import Column, Schema
 from sluiceway.secrets import redact
-from sluiceway.sql.primitives import lower
+from sluiceway.sql.primitives import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
     from sqlglot import exp
+
+    from sluiceway.exchange import Location
 
 __all__ = ["DuckDBEngine"]
 
@@ -50,8 +52,12 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
-    capabilities = Capabilities(dialect="duckdb", files=True, sandbox=True, prunes=True)
+    capabilities = Capabilities(dialect="duckdb", sandbox=True, prunes=True, cte_hints=True)
     connection: duckdb.DuckDBPyConnection
+
+    @property
+    def local(self) -> Engine:
+        return self
 
     def connect(self, settings: EngineSettings, staging: Path) -> None:
         self.staging = staging
@@ -94,7 +100,7 @@ class DuckDBEngine:
         rows: exp.Query | str | pa.RecordBatchReader,
         *,
         parameters: Mapping[str, Any] | None = None,
-        bad: str | None = None,
+        bad: exp.Expr | str | None = None,
         keep: bool = False,
     ) -> Stage:
         folder = self.staging / name
@@ -102,11 +108,12 @@ class DuckDBEngine:
             shutil.rmtree(folder)
         if _is_reader(rows):
             return self._stage_reader(name, folder, rows)
-        sql = rows if isinstance(rows, str) else lower(rows, "duckdb").sql("duckdb")
+        sql = rows if isinstance(rows, str) else render(rows, "duckdb")
         # PREPARE-like parameters can't stand in DESCRIBE: NULLs have the same shape
         schema = self.columns(_PARAMETER.sub("NULL", sql) if parameters else sql)
         body, options = sql, f"FORMAT parquet, {_KEPT if keep else _SPOOLED}, RETURN_STATS"
         if bad is not None:
+            bad = bad if isinstance(bad, str) else render(bad, "duckdb")
             body = f"SELECT *, COALESCE({bad}, FALSE) AS {ident(_BAD)} FROM ({sql}) AS _rows"
             options += f", PARTITION_BY ({ident(_BAD)})"
         else:
@@ -151,6 +158,15 @@ class DuckDBEngine:
             bad_files=bad_files,
             bounds=_bounds([row[4] for row in (*good, *bad)], schema),
         )
+
+    def adopt(self, rows: Stage | Location) -> str | None:
+        return f"SELECT * FROM {rows.relation} AS _raw" if isinstance(rows, Stage) else None
+
+    def handoff(self, stage: Stage) -> Stage:
+        return stage
+
+    def map(self, name: str, sql: str, function: BatchFunction, schema: Schema, batch_size: int) -> Stage:
+        return self.stage(name, function(self.batches(sql, batch_size)))
 
     def batches(
         self, sql: str, batch_size: int, parameters: Mapping[str, Any] | None = None

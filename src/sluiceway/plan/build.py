@@ -319,8 +319,7 @@ def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str) -> Stage:
         before = exp.cast(exp.column(name, quoted=True), "VARCHAR", dialect="duckdb")
         select = select.select(exp.alias_(before, BEFORE + name, quoted=True))
     turned_away = [c.bit for c in in_pass if c.rule.effective_on_fail == "quarantine" and c.bit is not None]
-    bad = any_bit(turned_away)
-    return Stage(select, bad.sql("duckdb") if bad is not None else None, last)
+    return Stage(select, any_bit(turned_away), last)
 
 
 def _lineage(builder: _Builder, last: str) -> Lineage:

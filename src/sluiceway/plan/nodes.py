@@ -102,7 +102,7 @@ class Stage:
     """
 
     query: exp.Query
-    bad: str | None
+    bad: exp.Expr | None
     relation: str
     name: str = "stage"
 

@@ -290,9 +290,7 @@ def split(
         sums.append(exp.alias_(total, mask, quoted=True))
     query = exp.select(*columns, *sums).from_(exp.table_(BATCH, quoted=True))
     bad = any_bit([c.bit for c in blamed if c.bit is not None])
-    return engine.stage(
-        name, relations.compile(query), parameters=binds, bad=bad.sql("duckdb") if bad is not None else None
-    )
+    return engine.stage(name, relations.compile(query), parameters=binds, bad=bad)
 
 
 def mask_names(checks: Sequence[Check], schema: Schema) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sluiceway.duck import ident
-from sluiceway.sql.primitives import lower
+from sluiceway.sql.names import quoted
+from sluiceway.sql.primitives import render
 from sluiceway.sql.safe import tables_of
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class Relations:
     SELECT * FROM _step_1'
     """
 
-    def __init__(self, dialect: str) -> None:
-        self.dialect = dialect
+    def __init__(self, dialect: str, *, hints: bool = True) -> None:
+        self.dialect, self.hints = dialect, hints
         self._bound: dict[str, _Bound] = {}
 
     def scan(self, name: str, sql: str, reads: tuple[str, ...] = ()) -> None:
@@ -50,7 +50,7 @@ class Relations:
 
     def step(self, name: str, query: exp.Query, *, inline: bool = False) -> None:
         """Bind a name to a tree that reads bound names; ``inline``: each reader computes it again."""
-        text = lower(query, self.dialect).sql(self.dialect)
+        text = render(query, self.dialect)
         self._bound[name.casefold()] = _Bound(name, text, tuple(tables_of(query)), inline)
 
     def __contains__(self, name: str) -> bool:
@@ -72,15 +72,16 @@ class Relations:
             visit(name)
         if not needed:
             return ""
+        hint = "NOT MATERIALIZED " if self.hints else ""
         # a scan that is read twice is scanned twice: keeping 10M rows in memory would cost more
         parts = [
-            f"{ident(b.name)} AS {'NOT MATERIALIZED ' if b.inline else ''}({b.sql})" for b in needed.values()
+            f"{quoted(b.name, self.dialect)} AS {hint if b.inline else ''}({b.sql})" for b in needed.values()
         ]
         return f"WITH {', '.join(parts)} "
 
     def compile(self, query: exp.Query) -> str:
         """The whole statement, in the engine's dialect."""
-        text = lower(query, self.dialect).sql(self.dialect)
+        text = render(query, self.dialect)
         prefix = self.prefix(tables_of(query))
         if prefix and query.args.get("with_"):
             text = f"SELECT * FROM ({text}) AS _q"

@@ -24,6 +24,7 @@ from sluiceway.run.bind import Relations
 from sluiceway.run.gate import decide, dimensions, score
 from sluiceway.run.prepared import prepared
 from sluiceway.run.quarantine_rows import kept_of
+from sluiceway.run.reach import Reach
 from sluiceway.run.reading import reading, unchanged
 from sluiceway.run.resolve import open_engine
 from sluiceway.run.result import CheckResult, NodeResult, RunResult
@@ -172,10 +173,10 @@ def _target(
         source: Source = connector.source(config, ConnectorContext(project=folder, name=target))
         try:
             schema = source.schema()
-            sql = source.native_scan(engine, Read())
+            reach = Reach(engine)
+            sql = reach.scan(target, source, Read())
             if sql is None:
-                stage = engine.stage("stream", source.read(Read()))
-                sql = f"SELECT * FROM {stage.relation} AS _read"
+                _, sql = reach.fetch(target, source, Read())
             bounds, rows = metadata(source)
             engine.seal(source.folders())
             try:
@@ -195,13 +196,13 @@ def _target(
         )
     sink: Sink = sink_of(project, env)
     try:
-        sink.open(engine)
+        sink.open(engine if engine.capabilities.publishes else engine.local)
         table = TableName.parse(target)
         found = sink.columns(table)
         if found is None:
             raise PlanError(f"there is no table {table} in the warehouse of environment {env.name}")
         engine.seal(sink.folders())
-        yield found, sink.scan(table), {}, None
+        yield found, Reach(engine).select(sink.scan(table)), {}, None
     finally:
         sink.close()
 
@@ -227,7 +228,7 @@ def _judge(
 ) -> None:
     if not rules:
         raise PlanError("the contract has no rules to check", hint="add quality: to a property or the schema")
-    relations = Relations(engine.capabilities.dialect)
+    relations = Relations(engine.capabilities.dialect, hints=engine.capabilities.cte_hints)
     relations.scan(BATCH, sql)
     context = RuleContext(
         schema=schema,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from sluiceway.connectors.base import Read
-from sluiceway.duck import ident, literal, relation
-from sluiceway.exchange import Cursor, Staged
+from sluiceway.duck import ident, literal
+from sluiceway.exchange import Cursor, Scd2, Staged
 from sluiceway.plan.nodes import BEFORE, AuditGate, AuditSource, Extract, Plan, PythonStep, Transform
 from sluiceway.plan.nodes import Stage as StageNode
 from sluiceway.rules.base import BATCH, TARGET, RuleContext
@@ -23,10 +23,12 @@ from sluiceway.rules.params import condition
 from sluiceway.run.audit import ALL, GOOD, Audit, Sampling, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
 from sluiceway.run.quarantine_rows import Kept, kept_of, quarantined_rows, union, unreadable_rows
+from sluiceway.run.reach import Reach, slug
 from sluiceway.run.reading import reading, unchanged
 from sluiceway.run.state import mark_of, since
 from sluiceway.schema import Schema, TableName
-from sluiceway.sql.primitives import lower
+from sluiceway.sql.names import quoted
+from sluiceway.sql.primitives import render
 from sluiceway.sql.safe import parse_expression
 
 if TYPE_CHECKING:
@@ -41,15 +43,16 @@ NodeTimer = Callable[[str], AbstractContextManager[Any]]
 
 @dataclass
 class Judged:
-    """A staging after its audit. ``good`` can stand in FROM; ``turned_away`` are quarantine SELECTs."""
+    """A staging after its audit. ``parted`` holds the good rows apart: the staging itself, or the one
+    made of it when rows were found that only rows beside one another show; ``turned_away`` are
+    quarantine SELECTs."""
 
     stage: Stage
-    good: str
+    parted: Stage
     rows: int
     good_rows: int
     results: dict[str, CheckResult]
     turned_away: list[str] = field(default_factory=list)
-    files: tuple[Any, ...] = ()
     relation_of: dict[str, str] = field(default_factory=dict)
 
 
@@ -75,7 +78,9 @@ class Execution:
 
     def __post_init__(self) -> None:
         self.engine = self.opened.engine
-        self.relations = Relations(self.engine.capabilities.dialect)
+        self.reach = Reach(self.engine)
+        self.dialect = self.engine.capabilities.dialect
+        self.relations = Relations(self.dialect, hints=self.engine.capabilities.cte_hints)
         self.audit = Audit(self.engine, self.relations, self.plan.binds)
         self.reads: dict[str, Read] = {}
         self.natives: dict[str, str | None] = {}
@@ -88,25 +93,29 @@ class Execution:
         opened = self.opened
         for name, source in opened.sources.items():
             self.reads[name] = self._read_of(name)
-            self.natives[name] = source.native_scan(self.engine, self.reads[name])
-        for name in opened.datasets:
-            self.relations.scan(name, opened.sink.scan(TableName.parse(name)))
+            self.natives[name] = self.reach.scan(name, source, self.reads[name])
         folders = [*opened.sink.folders(), *(f for s in opened.sources.values() for f in s.folders())]
         self.engine.seal(folders)
+        for name in opened.datasets:
+            self.relations.scan(name, self.reach.select(opened.sink.scan(TableName.parse(name))))
 
     def bind_sources(self) -> None:
         """Bind every source's relation without judging it; streams are staged."""
         for name, native in self.natives.items():
             sql = native
             if sql is None:
-                reader = self.opened.sources[name].read(self.reads[name])
-                raw = self.engine.stage(f"stream_{_slug(name)}", reader)
-                sql = f"SELECT * FROM {raw.relation} AS _raw"
+                _, sql = self.reach.fetch(name, self.opened.sources[name], self.reads[name])
             self.relations.scan(name, self._filtered(name, sql))
 
     def select_all(self, name: str) -> str:
         """A SELECT of a bound relation."""
-        return f"SELECT * FROM {ident(name)}"
+        return f"SELECT * FROM {self.quoted(name)}"
+
+    def quoted(self, name: str) -> str:
+        return quoted(name, self.dialect)
+
+    def _listed(self, schema: Schema) -> str:
+        return ", ".join(self.quoted(c.name) for c in schema)
 
     def _read_of(self, name: str) -> Read:
         spec = self.plan.pipeline.sources[name]
@@ -118,7 +127,7 @@ class Execution:
         if spec.incremental is not None:
             missing = spec.incremental.on_cursor_value_missing != "exclude"
             if not self.full_refresh:
-                mark = since(self.engine, spec, self.opened.state)
+                mark = since(self.engine.local, spec, self.opened.state)
         return Read(
             columns=None,
             filters=filters,
@@ -139,10 +148,10 @@ class Execution:
         spool = node.spool
         if native is None:
             with self.timer(node.name) as timed:
-                reader = self.opened.sources[node.source].read(self.reads[node.source])
-                raw = self.engine.stage(f"stream_{_slug(node.source)}", reader)
+                source = self.opened.sources[node.source]
+                raw, native = self.reach.fetch(node.source, source, self.reads[node.source])
                 timed.rows = raw.rows
-            native, spool = f"SELECT * FROM {raw.relation} AS _raw", node.spool if checks else None
+            spool = node.spool if checks else None
             if not checks:
                 self._count(raw.rows)
                 self._finish_source(node.source, raw)
@@ -168,8 +177,7 @@ class Execution:
             started_at=f"{self.opened.started_at:%Y-%m-%d %H:%M:%S.%f}",
             variables=self.plan.pipeline.variables,
         )
-        dialect = self.engine.capabilities.dialect
-        conditions = [lower(condition(text, context), dialect).sql(dialect) for text in given]
+        conditions = [render(condition(text, context), self.dialect) for text in given]
         return f"SELECT * FROM ({native}) AS _read WHERE {' AND '.join(conditions)}"
 
     def _spool(self, node: Extract, checks: Sequence[Check], sql: str) -> None:
@@ -180,7 +188,7 @@ class Execution:
             for name, mask in mask_expressions(in_pass, of=checks).items():
                 select = select.select(exp.alias_(mask, name, quoted=True))
             stage = self.engine.stage(
-                f"source_{_slug(node.source)}",
+                f"source_{slug(node.source)}",
                 self.relations.compile(select),
                 parameters=self.plan.binds,
                 bad=_bad(in_pass),
@@ -188,19 +196,19 @@ class Execution:
             timed.rows = stage.rows
         rejected = self._unreadable(node.source)
         self._count(stage.rows + rejected)
-        self._finish_source(node.source, stage)
+        self._finish_source(node.source, self.engine.handoff(stage))
         if not checks:
             self._bind_columns(node.source, stage.good, schema)
             return
         with self.timer(f"audit {node.source}") as timed:
             judged = self.judge(stage, checks, kept_of(schema), phase="source", source=node.source)
             timed.rows = judged.rows
-        self._bind_columns(node.source, judged.good, schema)
+        self._bind_columns(node.source, judged.parted.good, schema)
         self._reject(node.source, judged.rows - judged.good_rows, judged.turned_away)
 
     def _audit_in_place(self, name: str, audit: AuditSource) -> None:
         with self.timer(audit.name) as timed:
-            self.relations.scan(BATCH, f"SELECT * FROM {ident(name)}", reads=(name,))
+            self.relations.scan(BATCH, self.select_all(name), reads=(name,))
             sampling = self._sampling(name, kept_of(self.plan.relations[name]))
             rows, results = self.audit.in_place(audit.checks, sampling=sampling)
             self.samples.update(self.audit.sampled)
@@ -209,8 +217,7 @@ class Execution:
         self.results += results.values()
 
     def _bind_columns(self, name: str, good: str, schema: Schema) -> None:
-        columns = ", ".join(ident(c.name) for c in schema)
-        self.relations.scan(name, f"SELECT {columns} FROM {good} AS _good_rows")
+        self.relations.scan(name, f"SELECT {self._listed(schema)} FROM {good} AS _good_rows")
 
     def _count(self, rows: int) -> None:
         self.read = None if self.read is None else self.read + rows
@@ -220,10 +227,11 @@ class Execution:
         policy = self.plan.pipeline.sources[name].config.on_bad_row
         if policy == "fail":
             return 0
-        rejected = self.opened.sources[name].rejected(self.engine, self.reads[name])
+        local = self.engine.local
+        rejected = self.opened.sources[name].rejected(local, self.reads[name])
         if rejected is None:
             return 0
-        count = int(self.engine.query(f"SELECT count(*) FROM ({rejected}) AS _rejected")[0][0])
+        count = int(local.query(f"SELECT count(*) FROM ({rejected}) AS _rejected")[0][0])
         kept = count and policy == "quarantine"
         facts = self._quarantine_facts()
         self._reject(name, count, [unreadable_rows(rejected, source=name, **facts)] if kept else [])
@@ -242,7 +250,7 @@ class Execution:
         if spec.incremental is not None:
             old = next((c for c in self.opened.state if c.source == name), None)
             old = None if self.full_refresh or old is None or old.column != spec.incremental.cursor else old
-            self.cursors.append(mark_of(self.engine, spec, self.plan.relations[name], stage, old))
+            self.cursors.append(mark_of(self.reach.publisher, spec, self.plan.relations[name], stage, old))
         unchanged(self.opened, name)
 
     # steps and staging ------------------------------------------------------------------------------
@@ -258,12 +266,14 @@ class Execution:
         with self.timer(node.name) as timed:
             select = exp.select("*").from_(exp.table_(node.reads, quoted=True))
             stage = self.engine.stage(
-                f"before_{_slug(node.relation)}", self.relations.compile(select), parameters=self.plan.binds
+                f"before_{slug(node.relation)}", self.relations.compile(select), parameters=self.plan.binds
             )
-            batches = self.engine.batches(f"SELECT * FROM {stage.relation} AS _given", node.step.batch_size)
-            out = self.engine.stage(
-                f"step_{_slug(node.relation)}",
-                node.step.run(batches, node.schema, self.plan.pipeline.project.folder),
+            out = self.engine.map(
+                f"step_{slug(node.relation)}",
+                f"SELECT * FROM {stage.relation} AS _given",
+                node.step.function_for(node.schema, self.plan.pipeline.project.folder),
+                node.schema,
+                node.step.batch_size,
             )
             self.engine.drop(stage)
             timed.rows = out.rows
@@ -295,12 +305,13 @@ class Execution:
         results = self.audit.masked(told, stage.rows)
         good_rows = stage.rows - stage.bad_rows
         results.update(self.audit.beside(told, good_rows))
-        judged = Judged(stage, stage.good, stage.rows, good_rows, results, files=stage.files)
+        judged = Judged(stage, stage, stage.rows, good_rows, results)
         judged.relation_of = {c.id: ALL if c.in_pass else BATCH for c in told}
         facts = {**self._quarantine_facts(), "phase": phase, "source": source}
         turning = [c for c in told if c.bit is not None and c.rule.effective_on_fail == "quarantine"]
         if stage.bad_rows:
-            judged.turned_away.append(quarantined_rows(turning, kept, stage.bad, **facts))
+            near = self.engine.handoff(stage)
+            judged.turned_away.append(quarantined_rows(turning, kept, near.bad, **facts))
         blamed = [c for c in turning if not c.in_pass and results[c.id].failing]
         samples = self._samples(told, judged, source or "gate", kept)
         if blamed:
@@ -310,13 +321,13 @@ class Execution:
             # a name of its own, so that ids of the two quarantine SELECTs differ
             facts["run_id"] = self.run_id
             judged.turned_away.append(
-                quarantined_rows(turning, kept, again.bad, **facts).replace(
+                quarantined_rows(turning, kept, self.engine.handoff(again).bad, **facts).replace(
                     literal(f"{self.run_id}:{phase}:{source}:"),
                     literal(f"{self.run_id}:{phase}:{source}:s"),
                     1,
                 )
             )
-            judged.good, judged.files = again.good, again.files
+            judged.parted = again
             judged.good_rows = again.rows - again.bad_rows
         self._aggregates(told, judged, source)
         self.samples.update(samples)
@@ -332,7 +343,8 @@ class Execution:
         table = self.plan.pipeline.destination.table
         incremental = any(s.incremental for s in self.plan.pipeline.sources.values())
         stands = not source and incremental and judged.rows == 0 and opened.target is not None
-        sql = opened.sink.scan(table) if stands else f"SELECT * FROM {judged.good} AS _good_rows"
+        good = f"SELECT * FROM {judged.parted.good} AS _good_rows"
+        sql = self.reach.select(opened.sink.scan(table)) if stands else good
         self.relations.scan(GOOD, sql)
         judged.results.update(self.audit.aggregates(checks, judged.good_rows, GOOD))
 
@@ -359,20 +371,30 @@ class Execution:
         opened, destination = self.opened, self.plan.pipeline.destination
         if opened.target is None or destination.mode == "replace":
             return
-        scan = opened.sink.scan(destination.table)
+        scd2 = destination.scd2 if destination.mode == "scd2" else None
+        scan = self.reach.select(opened.sink.scan(destination.table), self._looked_at(scd2))
         if destination.mode == "append":
             self.relations.scan(TARGET, scan)
             return
-        same = " AND ".join(f"{relation('_b', k)} = {relation('_t', k)}" for k in destination.key)
-        current = ""
-        if destination.mode == "scd2" and destination.scd2 is not None:
-            current = f"{relation('_t', destination.scd2.valid_to)} IS NULL AND "
+        same = " AND ".join(f"_b.{self.quoted(k)} = _t.{self.quoted(k)}" for k in destination.key)
+        current = f"_t.{self.quoted(scd2.valid_to)} IS NULL AND " if scd2 is not None else ""
         self.relations.scan(
             TARGET,
             f"SELECT _t.* FROM ({scan}) AS _t WHERE {current}NOT EXISTS "
-            f"(SELECT 1 FROM {ident(BATCH)} AS _b WHERE {same})",
+            f"(SELECT 1 FROM {self.quoted(BATCH)} AS _b WHERE {same})",
             reads=(BATCH,),
         )
+
+    def _looked_at(self, scd2: Scd2 | None) -> list[str]:
+        """The target's columns that checks look at; no others need to leave it."""
+        plan, target = self.plan, self.opened.target
+        wanted = {name.casefold() for name in plan.pipeline.destination.key}
+        wanted |= {scd2.valid_to.casefold()} if scd2 is not None else set()
+        for check in plan.select(AuditGate)[0].checks:
+            if TARGET in check.relations:
+                trees = [*check.measures.queries, *filter(None, [check.blame()])]
+                wanted |= {c.name.casefold() for tree in trees for c in tree.find_all(exp.Column)}
+        return [c.name for c in target or () if c.name.casefold() in wanted]
 
     def audit_gate(self, node: AuditGate, stage: Stage) -> Judged:
         with self.timer(node.name) as timed, reading(self.opened):
@@ -383,17 +405,18 @@ class Execution:
 
     def staged(self, judged: Judged, checks: Sequence[Check]) -> Staged:
         """What is handed to the destination."""
+        near = self.engine.handoff(judged.parted)
         columns = ", ".join(ident(c.name) for c in self.plan.output)
         known = {c.name for c in self.plan.output}
         extra = tuple(c.name for c in judged.stage.schema if c.name not in known)
         return Staged(
             id=f"{self.run_id}:{judged.stage.name}",
-            engine=self.engine,
+            engine=self.reach.publisher,
             schema=self.plan.output,
-            good=f"SELECT {columns} FROM {judged.good} AS _good_rows",
+            good=f"SELECT {columns} FROM {near.good} AS _good_rows",
             rows=judged.rows,
             published=judged.good_rows,
-            files=judged.files or None,
+            files=near.files or None,
             extra_columns=extra,
             quarantined=union([*self.rejects, *judged.turned_away, *self._before_images(judged, checks)]),
             quarantined_rows=judged.rows - judged.good_rows,
@@ -410,7 +433,9 @@ class Execution:
                 continue
             key = self.plan.pipeline.destination.key
             kept = [k for k in self._kept() if k.name == column or k.name in key]
-            rows = f"(SELECT * FROM {judged.good} AS _g WHERE {condition.sql('duckdb')})"
+            good = self.engine.handoff(judged.parted).good
+            dialect = self.reach.publisher.capabilities.dialect
+            rows = f"(SELECT * FROM {good} AS _g WHERE {render(condition, dialect)})"
             facts = {**self._quarantine_facts(), "phase": "gate", "source": f"discarded {column}"}
             out.append(quarantined_rows([check], kept, rows, **facts))
         return out
@@ -445,18 +470,10 @@ class Execution:
         return {"row_count": judged.rows, "columns": columns}
 
 
-def _bad(checks: Sequence[Check]) -> str | None:
+def _bad(checks: Sequence[Check]) -> exp.Expr | None:
     bits = [c.bit for c in checks if c.rule.effective_on_fail == "quarantine" and c.bit is not None]
-    condition = any_bit(bits)
-    return condition.sql("duckdb") if condition is not None else None
+    return any_bit(bits)
 
 
 def _columns(schema: Schema) -> list[exp.Expr]:
     return [exp.column(c.name, quoted=True) for c in schema]
-
-
-def _slug(name: str) -> str:
-    """A folder's name for a relation."""
-    import hashlib
-
-    return hashlib.sha256(name.encode()).hexdigest()[:12]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sluiceway.connectors.base import Sink
     from sluiceway.engines.base import Engine
+    from sluiceway.exchange import Location
     from sluiceway.run.result import RunResult
     from sluiceway.spec.model import DeclaredRule, Pipeline, Project
 
@@ -180,7 +181,12 @@ class _QuarantineSource:
     def schema(self) -> Schema:
         return self._schema
 
+    def locate(self, read: Read) -> Location | None:
+        return None
+
     def native_scan(self, engine: Engine, read: Read) -> str | None:
+        if engine is not engine.local:
+            return None
         scan = self._sink.quarantine()
         columns = ", ".join(
             f'CAST(json_extract_string("row", {literal(_path(c.name))}) AS {c.type}) AS {ident(c.name)}'

@@ -128,7 +128,7 @@ def resolved(
         stack.callback(_clear, engine, staging, keep)
         sink = open_sink(pipeline, started_at)
         stack.callback(sink.close)
-        sink.open(engine)
+        sink.open(engine if engine.capabilities.publishes else engine.local)
         if holder is not None:
             name = f"pipeline {pipeline.name}"
             stack.enter_context(sink.lock(name, pipeline.destination.lock_timeout, holder))

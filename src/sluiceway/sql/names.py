@@ -9,7 +9,16 @@ from sqlglot import exp
 
 from sluiceway.errors import PlanError, Where, did_you_mean
 
-__all__ = ["bind_tables", "cte_of", "tables_of", "variables_of"]
+__all__ = ["bind_tables", "cte_of", "quoted", "tables_of", "variables_of"]
+
+
+def quoted(name: str, dialect: str) -> str:
+    """An identifier as ``dialect`` quotes it.
+
+    >>> quoted("order", "duckdb"), quoted("order", "spark")
+    ('"order"', '`order`')
+    """
+    return exp.to_identifier(name, quoted=True).sql(dialect)
 
 
 def tables_of(tree: exp.Expr) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from sluiceway.errors import PlanError
 
-__all__ = ["PRIMITIVES", "Primitive", "call", "lower", "support"]
+__all__ = ["PRIMITIVES", "Primitive", "call", "lower", "render", "support"]
 
 Emitter = Callable[..., exp.Expr]
 _PREFIX = "SW_"
@@ -179,6 +179,11 @@ def lower(tree: exp.Expr, dialect: str) -> exp.Expr:
 
     lowered: exp.Expr = tree.transform(rewrite)
     return lowered
+
+
+def render(tree: exp.Expr, dialect: str) -> str:
+    """``tree`` as the text that an engine of ``dialect`` runs."""
+    return lower(tree, dialect).sql(dialect)
 
 
 def support() -> dict[str, tuple[str, ...]]:

@@ -112,6 +112,14 @@ class Python(Step):
             )
         return schema_of_arrow(first.schema)
 
+    def function_for(self, schema: Schema, project: Path) -> Callable[[Any], Any]:
+        """``run`` as an engine calls it, with the batches alone."""
+
+        def function(batches: Any) -> pa.RecordBatchReader:
+            return self.run(batches, schema, project)
+
+        return function
+
     def run(self, batches: Any, schema: Schema, project: Path) -> pa.RecordBatchReader:
         """The function's batches, with ``schema``'s columns in its order and types.
 

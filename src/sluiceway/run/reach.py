@@ -1,0 +1,85 @@
+"""Between an engine and the connectors, which live in the embedded engine beside it.
+
+For DuckDB the two are one and everything here gives back what it was given. Any other engine reads a
+source itself where the source says where its rows lie (``locate``), and else takes what the embedded
+engine read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sluiceway.duck import ident
+from sluiceway.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sluiceway.connectors.base import Read, Source
+    from sluiceway.engines.base import Engine, Stage
+
+__all__ = ["Reach", "slug"]
+
+
+def slug(name: str) -> str:
+    """A folder's name for a relation."""
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+@dataclass
+class Reach:
+    """Crossings of one run. ``near``: scans of sources that only the embedded engine can read."""
+
+    engine: Engine
+    near: dict[str, str] = field(default_factory=dict)
+    adopted: int = 0
+
+    @property
+    def apart(self) -> bool:
+        """The engine is another one than the connectors'."""
+        return self.engine.local is not self.engine
+
+    @property
+    def publisher(self) -> Engine:
+        """Where the destination finds what was staged."""
+        return self.engine if self.engine.capabilities.publishes else self.engine.local
+
+    def scan(self, name: str, source: Source, read: Read) -> str | None:
+        """A SELECT of the source in the engine's dialect; None where it must be fetched first."""
+        native = source.native_scan(self.engine, read)
+        if native is not None or not self.apart:
+            return native
+        located = source.locate(read)
+        native = self.engine.adopt(located) if located is not None else None
+        if native is None:
+            near = source.native_scan(self.engine.local, read)
+            if near is not None:
+                self.near[name] = near
+        return native
+
+    def fetch(self, name: str, source: Source, read: Read) -> tuple[Stage, str]:
+        """Bring a source's rows in; the staging in the embedded engine, and a SELECT in the engine."""
+        stage = self.engine.local.stage(f"stream_{slug(name)}", self.near.get(name) or source.read(read))
+        return stage, self._adopt(stage)
+
+    def select(self, sql: str, columns: Sequence[str] | None = None) -> str:
+        """A SELECT in the embedded engine's dialect, made readable in the engine.
+
+        Args:
+            columns: those that are needed; only they cross.
+        """
+        if not self.apart or self.engine.capabilities.publishes:
+            return sql
+        if columns is not None:
+            listed = ", ".join(ident(c) for c in columns) or "1 AS _row"
+            sql = f"SELECT {listed} FROM ({sql}) AS _crossing"
+        self.adopted += 1
+        return self._adopt(self.engine.local.stage(f"adopted_{self.adopted}", sql))
+
+    def _adopt(self, stage: Stage) -> str:
+        sql = self.engine.adopt(stage)
+        if sql is None:
+            raise EngineError(f"the engine {self.engine.name} can't read what was staged beside it")
+        return sql
