@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sluiceway.exchange import Location
 
-__all__ = ["DuckDBEngine"]
+__all__ = ["DuckDBEngine", "scan_files"]
 
 _PARAMETER = re.compile(r"\$(\w+)")
 _BAD = "_sluiceway_bad"
@@ -148,9 +148,9 @@ class DuckDBEngine:
         bad_files = tuple(Path(row[0]) for row in bad)
         return Stage(
             name=name,
-            relation=_scan((*files, *bad_files), schema),
-            good=_scan(files, schema),
-            bad=_scan(bad_files, schema),
+            relation=scan_files((*files, *bad_files), schema),
+            good=scan_files(files, schema),
+            bad=scan_files(bad_files, schema),
             schema=schema,
             rows=sum(row[1] for row in stats),
             bad_rows=sum(row[1] for row in bad),
@@ -197,7 +197,8 @@ def _used(sql: str, parameters: Mapping[str, Any] | None) -> dict[str, Any] | No
     return {name: value for name, value in parameters.items() if name in names} or None
 
 
-def _scan(files: Sequence[Path], schema: Schema) -> str:
+def scan_files(files: Sequence[Path], schema: Schema) -> str:
+    """What can stand in FROM: the rows of Parquet files, or none with the columns of ``schema``."""
     if not files:
         columns = ", ".join(f"NULL::{c.type} AS {ident(c.name)}" for c in schema)
         return f"(SELECT {columns} WHERE FALSE)"

@@ -13,7 +13,7 @@ from sluiceway.connectors.base import ConnectorContext
 from sluiceway.errors import PlanError, did_you_mean
 from sluiceway.plan.build import build
 from sluiceway.schema import Schema, TableName
-from sluiceway.spec.units import size
+from sluiceway.units import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from sluiceway.duck import ident
 from sluiceway.errors import SourceError
 from sluiceway.exchange import Cursor
 from sluiceway.schema import family
-from sluiceway.spec.units import duration
+from sluiceway.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

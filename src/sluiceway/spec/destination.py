@@ -13,9 +13,9 @@ from sluiceway.spec.declared import parse_rules
 from sluiceway.spec.fields import as_list
 from sluiceway.spec.model import DeclaredRule, DestinationSpec, EnvironmentSpec, Project, SchemaContract
 from sluiceway.spec.pipeline import DestinationConfig, PipelineConfig
-from sluiceway.spec.units import duration
 from sluiceway.spec.validate import Place, field_names, under
 from sluiceway.spec.variables import register_secrets
+from sluiceway.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

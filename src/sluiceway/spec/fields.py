@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WrapValidator, field_validator
 
-from sluiceway.spec.units import duration, size
 from sluiceway.spec.variables import has_variable
+from sluiceway.units import duration, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable

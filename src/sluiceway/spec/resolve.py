@@ -27,9 +27,9 @@ from sluiceway.spec.model import (
     SourceSpec,
 )
 from sluiceway.spec.pipeline import PipelineConfig, build_config
-from sluiceway.spec.units import duration, size
 from sluiceway.spec.validate import COMMA_HINT, Place, brief, build, under
 from sluiceway.spec.variables import register_secrets, substitute
+from sluiceway.units import duration, size
 
 if TYPE_CHECKING:
     from sluiceway.spec.yaml import KeyPath

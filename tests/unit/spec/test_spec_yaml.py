@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluiceway.errors import SpecError
-from sluiceway.spec.units import duration, size
 from sluiceway.spec.yaml import MAX_BYTES, Document, read_yaml, read_yaml_text
+from sluiceway.units import duration, size
 
 if TYPE_CHECKING:
     from pathlib import Path

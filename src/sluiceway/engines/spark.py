@@ -1,0 +1,276 @@
+"""Apache Spark: the same plan where one machine is not enough.
+
+What Spark stages are zstd Parquet files, like the embedded engine's, so a destination takes them the
+same way; the embedded engine beside it reads their footers and publishes. Rows go from executors to
+files and from files to the destination: none pass through the driver but results and samples.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.duck import ident, literal
+from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Stage
+from sluiceway.engines.duckdb import DuckDBEngine, scan_files
+from sluiceway.engines.spark_session import open_session, options_of, stop_session
+from sluiceway.engines.spark_types import crossing, spark_schema
+from sluiceway.errors import CancelledError, EngineError, PlanError
+from sluiceway.exchange import Location
+from sluiceway.schema import Schema
+from sluiceway.secrets import redact
+from sluiceway.sql.names import quoted
+from sluiceway.sql.primitives import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+    from sqlglot import exp
+
+__all__ = ["SparkEngine"]
+
+_BAD = "_sluiceway_bad"
+
+
+class SparkEngine:
+    """See ``sluiceway.engines.base.Engine``."""
+
+    name = "spark"
+    capabilities = Capabilities(dialect="spark")
+    connection: Any
+
+    @property
+    def local(self) -> Engine:
+        return self._local
+
+    def connect(self, settings: EngineSettings, staging: Path) -> None:
+        options = options_of(settings)
+        self.staging = Path(options.staging) / staging.name if options.staging else staging
+        self._local = DuckDBEngine()
+        self._local.connect(EngineSettings(spill=staging / "spill"), self.staging)
+        self._id = uuid.uuid4().hex[:8]
+        self._views: list[str] = []
+        self.connection, self._own = open_session(settings, self.staging.parent / "spark.log")
+
+    def seal(self, folders: Sequence[Path]) -> None:
+        self._local.seal([self.staging, *folders])
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        with _errors():
+            return [tuple(row) for row in self._frame(sql, parameters).collect()]
+
+    def stage(
+        self,
+        name: str,
+        rows: exp.Query | str | pa.RecordBatchReader,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        bad: exp.Expr | str | None = None,
+        keep: bool = False,
+    ) -> Stage:
+        if hasattr(rows, "read_next_batch"):
+            raise TypeError("rows of Arrow are staged by the local engine and adopted")
+        sql = rows if isinstance(rows, str) else render(rows, "spark")
+        with _errors():
+            frame = self._frame(sql, parameters)
+            if bad is not None:
+                condition = bad if isinstance(bad, str) else render(bad, "spark")
+                frame = frame.selectExpr("*", f"COALESCE({condition}, FALSE) AS {_BAD}")
+            return self._written(name, frame, apart=bad is not None)
+
+    def _frame(self, sql: str, parameters: Mapping[str, Any] | None) -> Any:
+        used = {name: value for name, value in (parameters or {}).items() if f":{name}" in sql}
+        return self.connection.sql(sql, args=used) if used else self.connection.sql(sql)
+
+    def _written(self, name: str, frame: Any, *, apart: bool) -> Stage:
+        folder = self.staging / name
+        if folder.exists():
+            shutil.rmtree(folder)
+        writer = frame.write.mode("overwrite")
+        if apart:
+            writer = writer.partitionBy(_BAD)
+        writer.parquet(folder.absolute().as_uri())
+        kept = [field for field in frame.schema.fields if field.name != _BAD]
+        good_files = _files(folder / f"{_BAD}=false" if apart else folder)
+        bad_files = _files(folder / f"{_BAD}=true") if apart else ()
+        good_rows, bad_rows = self._count(good_files), self._count(bad_files)
+        shape = type(frame.schema)(kept)
+        views = {
+            part: self._view(name, part, files, shape)
+            for part, files in (("all", (*good_files, *bad_files)), ("good", good_files), ("bad", bad_files))
+        }
+        return Stage(
+            name=name,
+            relation=views["all"], good=views["good"], bad=views["bad"],
+            schema=self._schema_of(good_files or bad_files, shape),
+            rows=good_rows + bad_rows,
+            bad_rows=bad_rows,
+            files=good_files,
+            bad_files=bad_files,
+            bounds=self._nulls((*good_files, *bad_files)),
+        )  # fmt: skip
+
+    def _view(self, name: str, part: str, files: Sequence[Path], schema: Any) -> str:
+        """A name for FROM: a temporary view, so that SQL needs no paths."""
+        view = f"_sw_{self._id}_{name}_{part}"
+        if files:
+            frame = self.connection.read.schema(schema).parquet(*(f.absolute().as_uri() for f in files))
+        else:
+            frame = self.connection.createDataFrame([], schema)
+        frame.createOrReplaceTempView(view)
+        self._views.append(view)
+        return quoted(view, "spark")
+
+    def _schema_of(self, files: Sequence[Path], shape: Any) -> Schema:
+        """The types as the embedded engine reads them."""
+        if files:
+            return self._local.columns(f"SELECT * FROM {scan_files(files[:1], Schema(()))}")
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        from sluiceway.sql.typing import schema_of_arrow
+
+        return schema_of_arrow(to_arrow_schema(shape))
+
+    def _count(self, files: Sequence[Path]) -> int:
+        """Rows, by the footers."""
+        if not files:
+            return 0
+        listed = ", ".join(literal(str(f)) for f in files)
+        return int(
+            self._local.query(f"SELECT sum(num_rows) FROM parquet_file_metadata([{listed}])")[0][0] or 0
+        )
+
+    def _nulls(self, files: Sequence[Path]) -> dict[str, tuple[Any, Any, int | None]]:
+        """NULLs by column, by the footers; Spark's extremes of text are cut, so none are told."""
+        if not files:
+            return {}
+        listed = ", ".join(literal(str(f)) for f in files)
+        rows = self._local.query(
+            "SELECT path_in_schema, sum(stats_null_count), count(*) - count(stats_null_count) "
+            f"FROM parquet_metadata([{listed}]) GROUP BY 1"
+        )
+        return {name: (None, None, int(nulls)) for name, nulls, unknown in rows if not unknown}
+
+    def adopt(self, rows: Stage | Location) -> str | None:
+        if isinstance(rows, Location):
+            return self._located(rows)
+        cast = crossing(rows.schema)
+        if cast:
+            columns = ", ".join(
+                f"CAST({ident(c.name)} AS {cast[c.name]}) AS {ident(c.name)}"
+                if c.name in cast
+                else ident(c.name)
+                for c in rows.schema
+            )
+            rows = self._local.stage(f"{rows.name}_crossing", f"SELECT {columns} FROM {rows.relation} AS _r")
+        with _errors():
+            shape = spark_schema(rows.schema)
+            view = self._view(rows.name, "adopted", (*rows.files, *rows.bad_files), shape)
+        return f"SELECT * FROM {view}"
+
+    def _located(self, location: Location) -> str | None:
+        if location.format != "parquet" or crossing(location.schema):
+            return None
+        with _errors():
+            schema = spark_schema(location.schema)
+            paths = [Path(path).absolute() for path in location.paths]
+            view = self._view(uuid.uuid4().hex[:8], "source", paths, schema)
+        return f"SELECT * FROM {view}"
+
+    def handoff(self, stage: Stage) -> Stage:
+        both = (*stage.files, *stage.bad_files)
+        return Stage(
+            name=stage.name,
+            relation=scan_files(both, stage.schema),
+            good=scan_files(stage.files, stage.schema),
+            bad=scan_files(stage.bad_files, stage.schema),
+            schema=stage.schema,
+            rows=stage.rows,
+            bad_rows=stage.bad_rows,
+            files=stage.files,
+            bad_files=stage.bad_files,
+            bounds=stage.bounds,
+        )
+
+    def map(self, name: str, sql: str, function: BatchFunction, schema: Schema, batch_size: int) -> Stage:
+        def mapped(batches: Iterator[Any]) -> Iterator[Any]:
+            yield from function(batches)
+
+        with _errors():
+            self.connection.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch_size))
+            frame = self.connection.sql(sql).mapInArrow(mapped, spark_schema(schema))
+            return self._written(name, frame, apart=False)
+
+    def batches(
+        self, sql: str, batch_size: int, parameters: Mapping[str, Any] | None = None
+    ) -> pa.RecordBatchReader:
+        stage = self.handoff(self.stage(f"batches_{uuid.uuid4().hex[:8]}", sql, parameters=parameters))
+        return self._local.batches(f"SELECT * FROM {stage.relation} AS _rows", batch_size)
+
+    def explain(self, sql: str) -> str:
+        with _errors():
+            return str(self.connection.sql(f"EXPLAIN FORMATTED {sql}").collect()[0][0])
+
+    def drop(self, stage: Stage) -> None:
+        shutil.rmtree(self.staging / stage.name, ignore_errors=True)
+
+    def close(self) -> None:
+        session, self._views[:] = self.connection, []
+        if self._own:
+            stop_session(session)
+        self._local.close()
+        if self.staging.exists() and not any(self.staging.iterdir()):
+            self.staging.rmdir()
+
+
+def _files(folder: Path) -> tuple[Path, ...]:
+    return tuple(sorted(folder.glob("part-*.parquet")))
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Spark's exceptions as ours, with what to do."""
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # it brings no types
+    from pyspark.errors import (
+        AnalysisException,
+        ArithmeticException,
+        NumberFormatException,
+        PySparkException,
+    )
+
+    try:
+        yield
+    except AnalysisException as error:
+        raise PlanError(f"Spark refuses the query: {_said(error)}") from error
+    except (ArithmeticException, NumberFormatException) as error:
+        raise EngineError(
+            f"a value does not fit its type: {_said(error)}",
+            hint="validate the column in the source's rules, or cast it with on_error: 'null'",
+        ) from error
+    except PySparkException as error:
+        text = str(error)
+        if "cancelled" in text and "Job" in text:
+            raise CancelledError("the engine was interrupted") from error
+        full = "No space left" in text
+        raise EngineError(
+            _said(error), hint="free some disk, or give engine.spill another folder" if full else None
+        ) from error
+    except (Py4JError, ConnectionError) as error:
+        raise EngineError(
+            f"the connection to Spark broke: {_said(error)}", hint="look at Spark's own log; run it again"
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    """The line that says what happened, without the plan and the JVM's trace."""
+    text = str(error).strip()
+    if "PythonException" in type(error).__name__ or "Traceback (most recent call last)" in text:
+        raised = [line.strip() for line in text.split("\n") if re.match(r"[\w.]*(Error|Exception): ", line)]
+        return redact(raised[-1] if raised else text.split("\n")[0])[:600]
+    return redact(" ".join(re.split(r";? line \d+ pos \d+|\n", text)[0].split()))[:600]

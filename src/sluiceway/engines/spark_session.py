@@ -1,0 +1,241 @@
+"""Sessions of Spark: started here, joined at a master, or spoken to over Spark Connect."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sluiceway.errors import EngineError, MissingExtraError, PlanError, did_you_mean
+
+if TYPE_CHECKING:
+    from sluiceway.engines.base import EngineSettings
+
+__all__ = ["SparkOptions", "open_session", "options_of", "stop_session"]
+
+_JAVA = 17
+_WAIT = 5.0
+"""Seconds to wait for a master or a Connect server to take a connection."""
+
+SESSION = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
+    "spark.sql.parquet.compression.codec": "zstd",
+    "spark.sql.legacy.parquet.nanosAsLong": "false",
+    "spark.sql.caseSensitive": "false",
+    "spark.sql.mapKeyDedupPolicy": "EXCEPTION",
+    "spark.sql.parser.quotedRegexColumnNames": "false",
+}
+"""What the meaning of SQL depends on; ``conf:`` can't change it."""
+
+
+class SparkOptions(BaseModel):
+    """``engine: {type: spark, …}``. Neither ``master`` nor ``remote``: ``local[*]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    master: str | None = Field(None, description="local[N], local[*] or spark://HOST:PORT")
+    remote: str | None = Field(
+        None, description="sc://HOST:PORT of a Spark Connect server; needs no Java here"
+    )
+    conf: dict[str, str | int | float | bool] = Field(
+        default_factory=dict, description="further settings of Spark, such as spark.jars.packages"
+    )
+    staging: str | None = Field(
+        None, description="a folder that this machine and all executors see; the project's own if absent"
+    )
+    deploy_mode: Literal["client"] = Field("client", description="the driver runs in this process")
+
+
+def options_of(settings: EngineSettings) -> SparkOptions:
+    """The engine's own keys.
+
+    Raises:
+        PlanError: an unknown or contradictory one.
+    """
+    try:
+        options = SparkOptions.model_validate(dict(settings.options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        hint = did_you_mean(key, SparkOptions.model_fields) if first["type"] == "extra_forbidden" else None
+        raise PlanError(f"engine.{key}: {first['msg']}", hint=hint) from error
+    if options.master and options.remote:
+        raise PlanError("engine has both master and remote", hint="keep one: remote is Spark Connect")
+    fixed = sorted(set(options.conf) & set(SESSION))
+    if fixed:
+        raise PlanError(
+            f"engine.conf.{fixed[0]} can't be changed: the meaning of SQL depends on it", hint="leave it out"
+        )
+    return options
+
+
+def open_session(settings: EngineSettings, log: Path) -> tuple[Any, bool]:
+    """A session with temporary views and settings of its own, and whether closing it is up to us.
+
+    A session that the process has already is not stopped by a run.
+
+    Args:
+        log: where a JVM that is started here writes.
+
+    Raises:
+        MissingExtraError: pyspark is not installed.
+        EngineError: no Java, a wrong one, or nobody answers at the address.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise MissingExtraError.of("spark", "Spark") from error
+    options = options_of(settings)
+    if options.remote is not None:
+        _reachable(options.remote, "Spark Connect server", 15002)
+        session = _started(SparkSession.builder.remote(options.remote), options, "create")
+        return _set(session), True
+    there = SparkSession.getActiveSession()
+    if there is not None:
+        return _set(there.newSession()), False
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    master = options.master or f"local[{settings.threads or '*'}]"
+    if master.startswith("spark://"):
+        _reachable(master, "Spark master", 7077)
+    elif not master.startswith("local"):
+        raise PlanError(f"engine.master: '{master}' is not supported", hint="local[*], or spark://HOST:PORT")
+    _java()
+    builder = SparkSession.builder.appName("sluiceway").master(master).config("spark.ui.enabled", "false")
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
+    builder = builder.config("spark.sql.shuffle.partitions", "16")
+    if settings.memory_limit is not None:
+        builder = builder.config("spark.driver.memory", _megabytes(settings.memory_limit))
+    if settings.spill is not None:
+        builder = builder.config("spark.local.dir", str(settings.spill))
+    with _quiet(log):
+        return _set(_started(builder, options, "getOrCreate", log)), True
+
+
+def _started(builder: Any, options: SparkOptions, how: str, log: Path | None = None) -> Any:
+    from pyspark.errors import PySparkException
+
+    for key, value in options.conf.items():
+        builder = builder.config(key, str(value).lower() if isinstance(value, bool) else str(value))
+    try:
+        session = getattr(builder, how)()
+    except PySparkException as error:
+        raise EngineError(
+            f"Spark did not start: {_first_line(error)}",
+            hint=f"Spark's own log: {log}" if log else "look at the log of the Spark Connect server",
+        ) from error
+    if options.remote is None:
+        session.sparkContext.setLogLevel("ERROR")
+    # it logs each refused query with the JVM's whole trace; the exception that we translate says the same
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    return session
+
+
+def _set(session: Any) -> Any:
+    for key, value in SESSION.items():
+        session.conf.set(key, value)
+    return session
+
+
+def stop_session(session: Any) -> None:
+    """Stop it, and wait until the JVM that this process started is gone."""
+    context = getattr(session, "_sc", None)
+    gateway = getattr(context, "_gateway", None)
+    session.stop()
+    process = getattr(gateway, "proc", None)
+    if gateway is None or process is None:
+        return
+    from pyspark import SparkContext
+
+    gateway.shutdown()
+    process.stdin.close()  # the JVM ends when its standard input does
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    # pyspark keeps the gateway for the process's life: without this the next session would speak to the
+    # JVM that is gone
+    SparkContext._gateway = None  # noqa: SLF001
+    SparkContext._jvm = None  # noqa: SLF001
+
+
+@contextmanager
+def _quiet(log: Path) -> Iterator[None]:
+    """The JVM inherits our standard error and would write its log there: it gets a file instead."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr.flush()
+    kept = os.dup(2)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.dup2(file, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(file)
+
+
+def _java() -> None:
+    """A Java that Spark 4 runs on."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    hint = f"install Java {_JAVA} or newer (apt-get install openjdk-{_JAVA}-jre-headless), or set JAVA_HOME"
+    if java is None or not shutil.which(java):
+        raise EngineError("Spark needs Java, and there is none", hint=hint)
+    # the user's own JAVA_HOME or PATH says which program this is
+    said = subprocess.run([java, "-version"], check=False, capture_output=True, text=True)  # noqa: S603
+    version = java_version(said.stderr + said.stdout)
+    if version is None or version < _JAVA:
+        raise EngineError(
+            f"Spark 4 needs Java {_JAVA}; {java} is {version or 'of no known version'}", hint=hint
+        )
+
+
+def java_version(text: str) -> int | None:
+    """The feature release that ``java -version`` tells.
+
+    >>> java_version('openjdk version "17.0.15" 2025-04-15'), java_version('java version "1.8.0_402"')
+    (17, 8)
+    """
+    import re
+
+    match = re.search(r'version "(?:1\.)?(\d+)', text)
+    return int(match[1]) if match else None
+
+
+def _reachable(url: str, what: str, port: int) -> None:
+    """Spark itself waits for a minute and longer for a master that is not there."""
+    address = url.split("://", 1)[1].split("/", 1)[0].split(";", 1)[0].split(",", 1)[0]
+    host, _, number = address.rpartition(":")
+    if not host:
+        host, number = address, str(port)
+    try:
+        socket.create_connection((host.strip("[]"), int(number)), timeout=_WAIT).close()
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"no {what} answers at {host}:{number}: {error}",
+            hint="is it running, and is engine.master or engine.remote right?",
+        ) from error
+
+
+def _megabytes(limit: str) -> str:
+    from sluiceway.units import size
+
+    return f"{max(512, size(limit) // 1_048_576)}m"
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).strip().split("\n")[0].split())[:400]
