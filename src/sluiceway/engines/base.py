@@ -108,9 +108,11 @@ class Engine(Protocol):
         parameters: Mapping[str, Any] | None = None,
         bad: exp.Expr | str | None = None,
         keep: bool = False,
+        schema: Schema | None = None,
     ) -> Stage:
         """Materialise once. ``bad`` is a condition over the result that sets rows apart; ``keep`` says
-        that the destination may take the files as they are."""
+        that the destination may take the files as they are; ``schema`` has the types that columns have
+        by the plan, where the engine's own would differ."""
         ...
 
     def adopt(self, rows: Stage | Location) -> str | None:

@@ -102,6 +102,7 @@ class DuckDBEngine:
         parameters: Mapping[str, Any] | None = None,
         bad: exp.Expr | str | None = None,
         keep: bool = False,
+        schema: Schema | None = None,
     ) -> Stage:
         folder = self.staging / name
         if folder.exists():
@@ -110,7 +111,7 @@ class DuckDBEngine:
             return self._stage_reader(name, folder, rows)
         sql = rows if isinstance(rows, str) else render(rows, "duckdb")
         # PREPARE-like parameters can't stand in DESCRIBE: NULLs have the same shape
-        schema = self.columns(_PARAMETER.sub("NULL", sql) if parameters else sql)
+        found = self.columns(_PARAMETER.sub("NULL", sql) if parameters else sql)
         body, options = sql, f"FORMAT parquet, {_KEPT if keep else _SPOOLED}, RETURN_STATS"
         if bad is not None:
             bad = bad if isinstance(bad, str) else render(bad, "duckdb")
@@ -120,7 +121,7 @@ class DuckDBEngine:
             folder.mkdir(parents=True)
             options += ", PER_THREAD_OUTPUT, OVERWRITE_OR_IGNORE"
         statement = f"COPY ({body}) TO {literal(str(folder))} ({options})"
-        return self._stage(name, folder, schema, self.query(statement, parameters))
+        return self._stage(name, folder, found, self.query(statement, parameters))
 
     def _stage_reader(self, name: str, folder: Path, reader: pa.RecordBatchReader) -> Stage:
         view = f"_reader_{threading.get_ident()}"

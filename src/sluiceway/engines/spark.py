@@ -73,12 +73,15 @@ class SparkEngine:
         parameters: Mapping[str, Any] | None = None,
         bad: exp.Expr | str | None = None,
         keep: bool = False,
+        schema: Schema | None = None,
     ) -> Stage:
         if hasattr(rows, "read_next_batch"):
             raise TypeError("rows of Arrow are staged by the local engine and adopted")
         sql = rows if isinstance(rows, str) else render(rows, "spark")
         with _errors():
             frame = self._frame(sql, parameters)
+            if schema is not None:
+                frame = frame.selectExpr(*_cast(frame.columns, schema))
             if bad is not None:
                 condition = bad if isinstance(bad, str) else render(bad, "spark")
                 frame = frame.selectExpr("*", f"COALESCE({condition}, FALSE) AS {_BAD}")
@@ -227,6 +230,16 @@ class SparkEngine:
         self._local.close()
         if self.staging.exists() and not any(self.staging.iterdir()):
             self.staging.rmdir()
+
+
+def _cast(names: Sequence[str], schema: Schema) -> list[str]:
+    """The columns, those of ``schema`` in its types."""
+    types = {field.name: field.dataType.simpleString() for field in spark_schema(schema)}
+    columns = []
+    for name in names:
+        text = quoted(name, "spark")
+        columns.append(f"CAST({text} AS {types[name]}) AS {text}" if name in types else text)
+    return columns
 
 
 def _files(folder: Path) -> tuple[Path, ...]:

@@ -114,6 +114,9 @@ def open_session(settings: EngineSettings, log: Path) -> tuple[Any, bool]:
         raise PlanError(f"engine.master: '{master}' is not supported", hint="local[*], or spark://HOST:PORT")
     _java()
     builder = SparkSession.builder.appName("sluiceway").master(master).config("spark.ui.enabled", "false")
+    if master.startswith("local"):  # nobody else needs to reach the driver
+        builder = builder.config("spark.driver.host", "127.0.0.1")
+        builder = builder.config("spark.driver.bindAddress", "127.0.0.1")
     builder = builder.config("spark.ui.showConsoleProgress", "false")
     builder = builder.config("spark.sql.shuffle.partitions", "16")
     if settings.memory_limit is not None:

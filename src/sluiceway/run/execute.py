@@ -287,6 +287,7 @@ class Execution:
                 parameters=self.plan.binds,
                 bad=node.bad,
                 keep=True,
+                schema=self.plan.output,
             )
             timed.rows = stage.rows
         unchanged(self.opened)
@@ -406,7 +407,12 @@ class Execution:
     def staged(self, judged: Judged, checks: Sequence[Check]) -> Staged:
         """What is handed to the destination."""
         near = self.engine.handoff(judged.parted)
-        columns = ", ".join(ident(c.name) for c in self.plan.output)
+        # what the engine calls another type than the plan is cast, and then no file can be taken as it is
+        differs = {c.name for c in self.plan.output if near.schema[c.name].type != c.type}
+        columns = ", ".join(
+            f"CAST({ident(c.name)} AS {c.type}) AS {ident(c.name)}" if c.name in differs else ident(c.name)
+            for c in self.plan.output
+        )
         known = {c.name for c in self.plan.output}
         extra = tuple(c.name for c in judged.stage.schema if c.name not in known)
         return Staged(
@@ -416,7 +422,7 @@ class Execution:
             good=f"SELECT {columns} FROM {near.good} AS _good_rows",
             rows=judged.rows,
             published=judged.good_rows,
-            files=near.files or None,
+            files=None if differs else near.files or None,
             extra_columns=extra,
             quarantined=union([*self.rejects, *judged.turned_away, *self._before_images(judged, checks)]),
             quarantined_rows=judged.rows - judged.good_rows,
