@@ -98,7 +98,7 @@ class SparkEngine:
         writer = frame.write.mode("overwrite")
         if apart:
             writer = writer.partitionBy(_BAD)
-        writer.parquet(folder.absolute().as_uri())
+        writer.parquet(_uri(folder))
         kept = [field for field in frame.schema.fields if field.name != _BAD]
         good_files = _files(folder / f"{_BAD}=false" if apart else folder)
         bad_files = _files(folder / f"{_BAD}=true") if apart else ()
@@ -123,7 +123,7 @@ class SparkEngine:
         """A name for FROM: a temporary view, so that SQL needs no paths."""
         view = f"_sw_{self._id}_{name}_{part}"
         if files:
-            frame = self.connection.read.schema(schema).parquet(*(f.absolute().as_uri() for f in files))
+            frame = self.connection.read.schema(schema).parquet(*map(_uri, files))
         else:
             frame = self.connection.createDataFrame([], schema)
         frame.createOrReplaceTempView(view)
@@ -240,6 +240,11 @@ def _cast(names: Sequence[str], schema: Schema) -> list[str]:
         text = quoted(name, "spark")
         columns.append(f"CAST({text} AS {types[name]}) AS {text}" if name in types else text)
     return columns
+
+
+def _uri(path: Path) -> str:
+    """Not ``as_uri``: Hadoop takes a path as it is, and a percent sign for one."""
+    return f"file://{path.absolute()}"
 
 
 def _files(folder: Path) -> tuple[Path, ...]:
