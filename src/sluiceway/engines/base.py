@@ -53,6 +53,7 @@ class Capabilities:
     prunes: bool = False
     cte_hints: bool = False
     publishes: bool = False
+    python: bool = True
 
 
 @dataclass(frozen=True)
