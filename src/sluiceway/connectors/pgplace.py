@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.pgclient import MAX_NAME, PgServer, pg_errors
-from sluiceway.connectors.pgtypes import describe_sql, encode, pg_column, pg_type, unsupported
+from sluiceway.connectors.pgtypes import PgColumn, describe_sql, encode, pg_column, pg_type, unsupported
 from sluiceway.connectors.pipe import copy_pipe
 from sluiceway.duck import ident, literal, relation
 from sluiceway.errors import DestinationError, PlanError
@@ -127,7 +127,7 @@ class PgPlace:
         with self._errors(f"the working table of {name}"):
             self._con.execute(f"DROP TABLE IF EXISTS {table}".encode())
             self._con.execute(f"CREATE UNLOGGED TABLE {table} ({listed})".encode())
-            columns = [pg_column((n, t, "b", "b", False, False)) for n, t in spelled.items()]
+            columns = self._columns(table)
             values = ", ".join(f"{encode(c, ident(c.name))} AS {ident(c.name)}" for c in columns)
             names = ", ".join(map(ident, spelled))
             statement = f"COPY {table} ({names}) FROM STDIN (FORMAT binary)"
@@ -152,8 +152,11 @@ class PgPlace:
 
     def shape(self, relation: str) -> Schema:
         with self._errors("the engine"):
-            rows = self._con.execute(describe_sql(literal(relation)).encode()).fetchall()
-        return Schema(tuple(Column(c.name, c.type) for c in (pg_column(row, "VARCHAR") for row in rows)))
+            return Schema(tuple(Column(c.name, c.type) for c in self._columns(relation)))
+
+    def _columns(self, relation: str) -> list[PgColumn]:
+        rows = self._con.execute(describe_sql(literal(relation)).encode()).fetchall()
+        return [pg_column(row, "VARCHAR") for row in rows]
 
     def pull(self, sql: str) -> str:
         _, alias = self._attached()

@@ -36,6 +36,8 @@ class Workplace(Protocol):
     """What a warehouse lets an engine do in it. Errors are the warehouse's own, as DestinationError."""
 
     dialect: str
+    server: Any
+    """What a source compares with its own, to know that it lies in the warehouse."""
 
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None: ...
 
@@ -96,7 +98,7 @@ class WarehouseEngine:
         self._entered = False
 
     def enter(self, place: Workplace) -> None:
-        self.place, self._entered = place, True
+        self.place, self._entered, self.connection = place, True, place.server
 
     @contextmanager
     def _inside(self) -> Iterator[Workplace]:

@@ -13,6 +13,7 @@ from sluiceway.connectors.base import ConnectorContext
 from sluiceway.errors import PlanError, did_you_mean
 from sluiceway.plan.build import build
 from sluiceway.schema import Schema, TableName
+from sluiceway.transforms.python import Python
 from sluiceway.units import size
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Resolved:
 
     def plan(self, *, count_reads: bool = False) -> Plan:
         """The plan over what was found."""
+        _refuse_python(self.pipeline, self.engine)
         return build(
             self.pipeline,
             self.schemas,
@@ -61,6 +63,18 @@ class Resolved:
             dialect=self.engine.capabilities.dialect,
             unsupported=self.sink.unsupported,
         )
+
+
+def _refuse_python(pipeline: Pipeline, engine: Engine) -> None:
+    if engine.capabilities.python:
+        return
+    for declared in pipeline.steps:
+        if isinstance(declared.step, Python):
+            raise PlanError(
+                f"the engine {engine.name} can't run a Python step: its rows would have to leave",
+                where=declared.where,
+                hint="use engine: duckdb or spark, or write the step in SQL",
+            )
 
 
 def engine_settings(pipeline: Pipeline) -> EngineSettings:
