@@ -77,6 +77,7 @@ def _engine_plan(plan: Plan, opened: Resolved) -> str:
             return f"source '{name}' is streamed: what comes after it is planned when it was read"
         execution.relations.scan(name, native)
     for node in plan.select(Transform):
-        execution.transform(node)
+        # what a run spools is shown as if it were computed in place: here no row is read
+        execution.relations.step(node.relation, node.query, inline=node.inline)
     query = plan.select(Stage)[0].query
     return redact(opened.engine.explain(execution.relations.compile(query)))
