@@ -64,7 +64,8 @@ def _node(node: Any, dialect: str) -> dict[str, Any]:
         case PythonStep():
             out |= {"step": "python", "reads": [node.reads], "function": node.step.function}
         case Stage():
-            out |= {"sql": _sql(node.query, dialect), "set_apart": node.bad}
+            how = {"how": "nothing is written: judged and copied where it lies"} if node.in_place else {}
+            out |= {**how, "sql": _sql(node.query, dialect), "set_apart": node.bad}
         case Quarantine():
             turned = [c.id for c in node.checks if c.rule.effective_on_fail == "quarantine"]
             out["checks"] = turned

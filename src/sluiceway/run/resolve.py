@@ -60,6 +60,7 @@ class Resolved:
             count_reads=count_reads,
             dialect=self.engine.capabilities.dialect,
             unsupported=self.sink.unsupported,
+            in_place=self.sink.capabilities.rewrites and self.engine.capabilities.prunes,
         )
 
 
