@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -101,6 +101,9 @@ class Staged:
     layout of QUARANTINE_COLUMNS and is None when no row was turned away. ``files`` are Parquet files
     that hold exactly the good rows (with ``extra_columns`` to be ignored); None where the good rows
     are not files of their own, then ``good`` is the way.
+
+    ``confirm`` is there where ``good`` reads a source where it lies: called after the rows were read and
+    before anything is committed, it raises if they may be others than those that were judged.
     """
 
     id: str
@@ -113,6 +116,7 @@ class Staged:
     extra_columns: tuple[str, ...] = ()
     quarantined: str | None = None
     quarantined_rows: int = 0
+    confirm: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)

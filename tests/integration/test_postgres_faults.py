@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from tests.integration.databases import (
 )
 
 from sluiceway import plugins
-from sluiceway.errors import DestinationError, LockTimeoutError
+from sluiceway.errors import DestinationError, LockTimeoutError, SourceError
 from sluiceway.exchange import Cursor, Receipt
 from sluiceway.schema import TableName
 
@@ -182,6 +183,26 @@ def test_an_error_of_the_engine_while_rows_stream_leaves_nothing(
             publish(sink, rows, order("r1"))
         assert sink.columns(TABLE) is None
         assert sink.receipts() == ()
+
+
+def test_rows_that_may_be_others_than_the_judged_ones_are_not_committed(
+    postgres: Server, database: str, tmp_path: Path
+) -> None:
+    asked: list[Any] = []
+
+    def changed() -> None:
+        asked.append(postgres.execute("SELECT to_regclass('mart.t')", database=database)[0][0])
+        raise SourceError("it changed")
+
+    with engine(tmp_path) as on, opened(postgres.url_of(database), tmp_path, on) as sink:
+        rows = replace(staged(on, "SELECT 1 AS id", quarantine_rows("r1", 2)), confirm=changed)
+        with pytest.raises(SourceError, match="it changed"):
+            publish(sink, rows, order("r1"))
+        assert asked == [None]  # asked while nobody else sees the table
+        assert sink.columns(TABLE) is None
+        assert sink.receipts() == ()
+        assert postgres.execute("SELECT count(*) FROM _sluiceway.quarantine", database=database) == [(0,)]
+        assert publish(sink, replace(rows, confirm=lambda: None), order("r1")).published == 1
 
 
 def test_what_does_not_fit_the_target_is_refused_whole(

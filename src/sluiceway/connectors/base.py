@@ -150,11 +150,17 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class SinkCapabilities:
-    """``atomic``: rows, state and receipt in one transaction; ``snapshots``: rollback works."""
+    """``atomic``: rows, state and receipt in one transaction; ``snapshots``: rollback works.
+
+    ``rewrites``: every row is written anew, whatever was staged, in a transaction that DDL does not end,
+    and ``Staged.confirm`` is asked before the COMMIT. What can be read again where it lies is then judged
+    and copied from there, and not staged.
+    """
 
     modes: tuple[str, ...]
     atomic: bool
     snapshots: bool = False
+    rewrites: bool = False
 
 
 class Sink(Protocol):

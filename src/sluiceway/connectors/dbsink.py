@@ -136,6 +136,8 @@ class DatabaseSink(Database):
         late = self._load(session, con, staged, order, good)
         if bad is not None:  # quarantined_rows counts the gate's alone: sources turn rows away, too
             self._quarantine(session, con, staged, order, bad)
+        if staged.confirm is not None:
+            staged.confirm()
         before = session.rows(ledger.select_state(self.dialect, self._place, order.pipeline))
         receipt = ledger.new_receipt(staged, order, now, late=late)
         undo = ledger.undo_json((ledger.cursor_of(row) for row in before), order.replays)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["footers"]
 
-_BOUNDED = {"integer", "decimal", "date", "timestamp", "timestamptz"}
-"""Text is cut short in footers and NaN is left out of them: their bounds prove nothing."""
+_BOUNDED = {"integer", "decimal", "date", "timestamp", "timestamptz", "text"}
+"""NaN is left out of footers: the bounds of floats prove nothing."""
 
 
 def footers(
@@ -43,7 +43,10 @@ def footers(
                 for exact, old in (("stats_min_value", "stats_min"), ("stats_max_value", "stats_max"))
             )
             filled = "stats_null_count < num_values"
-            known = f"count(*) FILTER ({filled} AND ({least} IS NULL OR {greatest} IS NULL)) = 0"
+            unknown = f"{least} IS NULL OR {greatest} IS NULL"
+            if column.family == "text":  # long ones are cut short
+                unknown = f"({unknown}) OR min_is_exact IS NOT TRUE OR max_is_exact IS NOT TRUE"
+            known = f"count(*) FILTER ({filled} AND ({unknown})) = 0"
             low = f"CASE WHEN {known} THEN min({least})::VARCHAR END"
             high = f"CASE WHEN {known} THEN max({greatest})::VARCHAR END"
         nulls = "CASE WHEN count(*) = count(stats_null_count) THEN sum(stats_null_count)::BIGINT END"

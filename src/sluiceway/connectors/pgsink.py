@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.database import Session, TargetColumn
@@ -65,6 +66,7 @@ class PostgresSink(PushedDown):
     system = "PostgreSQL"
     dialect = POSTGRES
     name_bytes = MAX_NAME
+    capabilities = replace(PushedDown.capabilities, rewrites=True)
 
     def __init__(self, config: Any, context: ConnectorContext) -> None:
         super().__init__(config, context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from sluiceway.spec.model import DeclaredRule, Pipeline
 
-__all__ = ["build", "names_read"]
+__all__ = ["build", "names_read", "plain"]
 
 
 Unsupported = Callable[[Schema], Mapping[str, str]]
@@ -174,6 +174,7 @@ def build(
     dialect: str = "duckdb",
     exact: frozenset[str] = frozenset(),
     unsupported: Unsupported = lambda _: {},
+    in_place: bool = False,
 ) -> Plan:
     """The plan of one run.
 
@@ -184,6 +185,7 @@ def build(
         unsupported: columns that the destination can't keep exactly -> what to do about it.
         dialect: of the engine; what can't be said in it is refused here.
         exact: types that the engine's staging gives back as they were, if scanning it again is cheap.
+        in_place: the destination writes every row anew, so that a plain scan need not be staged for it.
 
     Raises:
         PlanError: names, types or SQL don't fit.
@@ -215,7 +217,9 @@ def build(
         *extract,
         *audits,
         *builder.steps,
-        _stage(conformed, checks, last),
+        _stage(
+            conformed, checks, last, in_place=in_place and _is_plain(pipeline, extract, checks, conformed)
+        ),
         AuditGate(checks),
         Quarantine(checks),
         Publish(pipeline.destination.mode, conformed.add, conformed.widen),
@@ -232,6 +236,24 @@ def build(
         discards=conformed.discards,
         before=conformed.before,
     )
+
+
+def plain(pipeline: Pipeline) -> bool:
+    """The result is the first source as it is, and reading it again is cheap."""
+    first = next(iter(pipeline.sources.values()))
+    lenient = any(spec.config.on_bad_row != "fail" for spec in pipeline.sources.values())
+    marked = any(spec.incremental is not None for spec in pipeline.sources.values())
+    return not pipeline.steps and first.connector.rescan and not lenient and not marked
+
+
+def _is_plain(
+    pipeline: Pipeline, extract: Sequence[Extract], checks: Iterable[Check], conformed: Conformed
+) -> bool:
+    """The rows can be judged, and then handed over, without staging them: a plain scan of a whole source,
+    of which no rule takes rows away that were looked at beside one another."""
+    apart = all(check.in_pass for check in checks if check.rule.effective_on_fail == "quarantine")
+    whole = not next(iter(pipeline.sources.values())).config.filters and extract[0].spool is None
+    return plain(pipeline) and whole and apart and not conformed.before
 
 
 def names_read(pipeline: Pipeline) -> tuple[str, ...]:
@@ -290,7 +312,7 @@ def _extract(builder: _Builder, name: str, gate: tuple[Check, ...]) -> Extract:
     return Extract(name, None, builder.spooling.source(name, readers))
 
 
-def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str) -> Stage:
+def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str, *, in_place: bool) -> Stage:
     select = exp.select(*conformed.select).from_(exp.table_(last, quoted=True))
     in_pass = [check for check in checks if check.in_pass]
     for name, mask in mask_expressions(in_pass, of=checks).items():
@@ -299,7 +321,7 @@ def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str) -> Stage:
         before = call("string_of", exp.column(name, quoted=True), type_)
         select = select.select(exp.alias_(before, BEFORE + name, quoted=True))
     turned_away = [c.bit for c in in_pass if c.rule.effective_on_fail == "quarantine" and c.bit is not None]
-    return Stage(select, any_bit(turned_away), last)
+    return Stage(select, any_bit(turned_away), last, in_place)
 
 
 def _lineage(builder: _Builder, last: str) -> Lineage:

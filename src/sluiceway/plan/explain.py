@@ -66,8 +66,9 @@ def _node(node: Any, dialect: str) -> dict[str, Any]:
         case PythonStep():
             out |= {"step": "python", "reads": [node.reads], "function": node.step.function}
         case Stage():
+            how = {"how": "nothing is written: judged and copied where it lies"} if node.in_place else {}
             apart = None if node.bad is None else _sql(node.bad, dialect)
-            out |= {"sql": _sql(node.query, dialect), "set_apart": apart}
+            out |= {**how, "sql": _sql(node.query, dialect), "set_apart": apart}
         case Quarantine():
             turned = [c.id for c in node.checks if c.rule.effective_on_fail == "quarantine"]
             out["checks"] = turned

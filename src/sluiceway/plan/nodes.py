@@ -100,12 +100,14 @@ class Stage:
     """Materialise the result once, with the violation bitmask of every check that needs one row only.
 
     ``query`` selects the output columns and the mask columns; ``bad`` is the condition, over the masks,
-    of rows that are set apart.
+    of rows that are set apart. ``in_place``: nothing is written in between; the rows are judged and
+    handed over where they lie, and ``query`` is only run to keep the rows of a blocked run for a look.
     """
 
     query: exp.Query
     bad: exp.Expr | None
     relation: str
+    in_place: bool = False
     name: str = "stage"
 
 
@@ -158,6 +160,11 @@ class Plan:
     hidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
     discards: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def in_place(self) -> bool:
+        """Nothing is staged: see ``Stage``."""
+        return any(node.in_place for node in self.select(Stage))
 
     def checks(self) -> tuple[Check, ...]:
         return tuple(

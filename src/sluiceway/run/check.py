@@ -16,12 +16,14 @@ from sluiceway.connectors.base import ConnectorContext, Read
 from sluiceway.engines.base import EngineSettings
 from sluiceway.errors import ConfigError, DataQualityError, EngineError, PlanError, SluicewayError
 from sluiceway.ids import new_run_id
+from sluiceway.plan.build import plain
 from sluiceway.plan.nodes import AuditGate, AuditSource
 from sluiceway.rules.base import BATCH, RuleContext
 from sluiceway.rules.fuse import Check, assign, number_checks
 from sluiceway.run.audit import Audit, Sampling, with_bounds
 from sluiceway.run.bind import Relations
 from sluiceway.run.gate import decide, dimensions, score
+from sluiceway.run.inplace import metadata
 from sluiceway.run.prepared import prepared
 from sluiceway.run.quarantine_rows import kept_of
 from sluiceway.run.reach import Reach
@@ -57,14 +59,6 @@ def check_pipeline(pipeline: Pipeline, *, progress: Progress | None = None) -> R
     if plain(pipeline):
         return _check_scan(pipeline)
     return run(pipeline, dry_run=True, progress=progress)
-
-
-def plain(pipeline: Pipeline) -> bool:
-    """The result is the first source as it is, and reading it again is cheap."""
-    first = next(iter(pipeline.sources.values()))
-    lenient = any(spec.config.on_bad_row != "fail" for spec in pipeline.sources.values())
-    marked = any(spec.incremental is not None for spec in pipeline.sources.values())
-    return not pipeline.steps and first.connector.rescan and not lenient and not marked
 
 
 def _check_scan(pipeline: Pipeline) -> RunResult:
@@ -205,13 +199,6 @@ def _target(
         yield found, Reach(engine).select(sink.scan(table)), {}, None
     finally:
         sink.close()
-
-
-def metadata(source: Source) -> tuple[Mapping[str, tuple[Any, Any, int | None]], int | None]:
-    """What the source's own metadata proves: bounds by column, and the number of rows."""
-    prove = getattr(source, "metadata", None)
-    found: tuple[Mapping[str, tuple[Any, Any, int | None]], int | None] = ({}, None)
-    return prove() if prove is not None else found
 
 
 def _judge(

@@ -21,6 +21,7 @@ from sluiceway.rules.fuse import Check, any_bit, mask_expressions
 from sluiceway.rules.params import condition
 from sluiceway.run.audit import ALL, GOOD, Audit, Sampling, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
+from sluiceway.run.inplace import judge_in_place, unstaged
 from sluiceway.run.quarantine_rows import Facts, Kept, kept_of, quarantined_rows, union, unreadable_rows
 from sluiceway.run.reach import Reach, slug
 from sluiceway.run.reading import reading, unchanged
@@ -293,17 +294,27 @@ class Execution:
 
     def stage(self, node: StageNode) -> Stage:
         with self.timer(node.name) as timed, reading(self.opened):
-            stage = self.engine.stage(
-                "result",
-                self.relations.compile(node.query),
-                parameters=self.plan.binds,
-                bad=node.bad,
-                keep=True,
-                schema=self.plan.output,
-            )
+            stage = unstaged(self, node) if node.in_place else self._staged(node)
             timed.rows = stage.rows
         unchanged(self.opened)
         return stage
+
+    def _staged(self, node: StageNode) -> Stage:
+        return self.engine.stage(
+            "result",
+            self.relations.compile(node.query),
+            parameters=self.plan.binds,
+            bad=node.bad,
+            keep=not self.opened.sink.capabilities.rewrites,
+            schema=self.plan.output,
+        )
+
+    def keep(self) -> None:
+        """The rows of a blocked run, for a look: staged now, if they were not."""
+        node = self.plan.select(StageNode)[0]
+        if node.in_place:
+            with reading(self.opened):
+                self._staged(node)
 
     # judging ----------------------------------------------------------------------------------------
 
@@ -407,8 +418,21 @@ class Execution:
     def audit_gate(self, node: AuditGate, stage: Stage) -> Judged:
         with self.timer(node.name) as timed, reading(self.opened):
             self.bind_target()
-            judged = self.judge(stage, node.checks, self._kept(), phase="gate", source="")
+            if self.plan.in_place:
+                judged = self._judge_in_place(stage, node.checks)
+            else:
+                judged = self.judge(stage, node.checks, self._kept(), phase="gate", source="")
             timed.rows = judged.rows
+        return judged
+
+    def _judge_in_place(self, stage: Stage, checks: Sequence[Check]) -> Judged:
+        told = with_bounds(checks, stage.bounds)
+        sampling, facts = self._sampling("gate", self._kept()), self._facts("gate", "")
+        judged = judge_in_place(self, self.plan.select(StageNode)[0], stage, told, sampling, facts)
+        self._aggregates(told, judged, "")
+        unchanged(self.opened)
+        judged.results = {check.id: judged.results[check.id] for check in told}
+        self.results += judged.results.values()
         return judged
 
     def staged(self, judged: Judged, checks: Sequence[Check]) -> Staged:
@@ -434,6 +458,7 @@ class Execution:
             extra_columns=extra,
             quarantined=union([*self.rejects, *judged.turned_away, *self._before_images(judged, checks)]),
             quarantined_rows=judged.rows - judged.good_rows,
+            confirm=(lambda: unchanged(self.opened)) if self.plan.in_place else None,
         )
 
     def _before_images(self, judged: Judged, checks: Sequence[Check]) -> list[str]:

@@ -14,6 +14,10 @@ from sluiceway.errors import RunError
 __all__ = ["TooLong", "interrupt_of", "limited"]
 
 
+_AGAIN = 20.0
+"""Seconds from one alarm to the next; what is cleared up after the first has that long."""
+
+
 class TooLong(KeyboardInterrupt):
     """The run's time is over. Nothing that an interrupt may not end is ended by it."""
 
@@ -44,7 +48,8 @@ def interrupt_of(error: BaseException | None) -> KeyboardInterrupt | None:
 def limited(seconds: float | None) -> Iterator[None]:
     """Raise TooLong in the block after ``seconds``.
 
-    By an alarm, which ends an engine's query too. Outside of the main thread, and where somebody else's
+    By an alarm, which ends an engine's query too, as soon as the engine looks up from the rows in hand.
+    Outside of the main thread, and where somebody else's
     alarm is set, nothing is limited: whoever runs us there watches the time.
     """
     if (
@@ -59,7 +64,8 @@ def limited(seconds: float | None) -> Iterator[None]:
         raise TooLong(seconds)
 
     before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # again and again: one that comes while Python can't raise (a finalizer, a callback) is lost
+    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN)
     try:
         yield
     finally:

@@ -64,6 +64,7 @@ class Resolved:
             dialect=self.engine.capabilities.dialect,
             exact=self.engine.capabilities.exact,
             unsupported=self.sink.unsupported,
+            in_place=self.sink.capabilities.rewrites and self.engine.capabilities.prunes,
         )
 
 

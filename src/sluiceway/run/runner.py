@@ -32,6 +32,7 @@ from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish,
 from sluiceway.run.execute import Execution, Judged
 from sluiceway.run.facts import dataset_of, edges_of, sql_of, summarise
 from sluiceway.run.gate import decide
+from sluiceway.run.inplace import handing_over
 from sluiceway.run.limit import TooLong, interrupt_of, limited
 from sluiceway.run.resolve import Resolved, resolved
 from sluiceway.run.result import NodeResult, RunResult
@@ -329,6 +330,8 @@ class _Run:
             verdict = self._verdict(execution, self.judged)
             if verdict.outcome == "block":
                 self.keep_staging = not self.dry_run
+                if self.keep_staging:
+                    execution.keep()
                 raise DataQualityError(
                     f"the gate blocked {self.pipeline.name}: {_list(verdict.reasons)}",
                     hint=f"sluiceway runs show {self.run_id}",
@@ -397,7 +400,7 @@ class _Run:
             replays=self.replays,
         )
         gate: AuditGate = plan.select(AuditGate)[0]
-        with self._timer(node.name) as timed:
+        with self._timer(node.name) as timed, handing_over(opened):
             receipt = opened.sink.publish(verdict, execution.staged(judged, gate.checks), order)
             timed.rows = receipt.published
         self.result.records.published = receipt.published
