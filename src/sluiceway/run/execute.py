@@ -15,7 +15,16 @@ from sqlglot import exp
 from sluiceway.connectors.base import Read
 from sluiceway.duck import ident, literal
 from sluiceway.exchange import Cursor, Scd2, Staged
-from sluiceway.plan.nodes import BEFORE, AuditGate, AuditSource, Extract, Plan, PythonStep, Transform
+from sluiceway.plan.nodes import (
+    BEFORE,
+    NUMBERED,
+    AuditGate,
+    AuditSource,
+    Extract,
+    Plan,
+    PythonStep,
+    Transform,
+)
 from sluiceway.plan.nodes import Stage as StageNode
 from sluiceway.rules.base import BATCH, TARGET, RuleContext
 from sluiceway.rules.fuse import Check, any_bit, mask_expressions
@@ -30,6 +39,7 @@ from sluiceway.schema import Schema, TableName
 from sluiceway.sql.names import quoted
 from sluiceway.sql.primitives import render
 from sluiceway.sql.safe import parse_expression
+from sluiceway.transforms.deduplicate import ROW
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import Stage
@@ -151,10 +161,14 @@ class Execution:
                 source = self.opened.sources[node.source]
                 raw, native = self.reach.fetch(node.source, source, self.reads[node.source])
                 timed.rows = raw.rows
-            spool = node.spool if checks else None
-            if not checks:
+            whole = not checks and not (node.numbered and self.reads[node.source].filters)
+            if whole:  # what was fetched is the spool
                 self._count(raw.rows)
                 self._finish_source(node.source, raw)
+            if whole and node.numbered:
+                self._bind_spooled(node.source, raw, self.plan.relations[node.source], numbered=True)
+                return
+            spool = None if whole else node.spool
         sql = self._filtered(node.source, native)
         self.relations.scan(node.source, sql)
         if spool is None:
@@ -198,7 +212,7 @@ class Execution:
         self._count(stage.rows + rejected)
         self._finish_source(node.source, self.engine.handoff(stage))
         if not checks:
-            self._bind_columns(node.source, stage.good, schema)
+            self._bind_spooled(node.source, stage, schema, numbered=node.numbered)
             return
         with self.timer(f"audit {node.source}") as timed:
             judged = self.judge(stage, checks, kept_of(schema), phase="source", source=node.source)
@@ -261,9 +275,12 @@ class Execution:
 
     def _transform(self, node: Transform | PythonStep) -> None:
         if isinstance(node, Transform):
+            for name in node.reads:
+                if name.startswith(NUMBERED) and name not in self.relations:  # by a door, without extract
+                    self._spool_rows(name.removeprefix(NUMBERED), f"extract {name}", numbered=True)
             self.relations.step(node.relation, node.query, inline=node.inline)
             if node.spool:
-                self._spool_step(node)
+                self._spool_rows(node.relation, node.name, numbered=node.numbered)
             return
         with self.timer(node.name) as timed:
             select = exp.select("*").from_(exp.table_(node.reads, quoted=True))
@@ -281,14 +298,22 @@ class Execution:
             timed.rows = out.rows
         self.relations.scan(node.relation, f"SELECT * FROM {out.relation} AS _out")
 
-    def _spool_step(self, node: Transform) -> None:
-        schema = self.plan.relations[node.relation]
-        select = exp.select(*_columns(schema)).from_(exp.table_(node.relation, quoted=True))
-        with self.timer(node.name) as timed:
-            name, sql = f"step_{slug(node.relation)}", self.relations.compile(select)
-            stage = self.engine.stage(name, sql, parameters=self.plan.binds)
+    def _spool_rows(self, relation: str, node: str, *, numbered: bool) -> None:
+        """Stage a relation as it is bound, and bind it to that."""
+        schema = self.plan.relations[relation]
+        select = exp.select(*_columns(schema)).from_(exp.table_(relation, quoted=True))
+        with self.timer(node) as timed:
+            sql = self.relations.compile(select)
+            stage = self.engine.stage(f"step_{slug(relation)}", sql, parameters=self.plan.binds)
             timed.rows = stage.rows
-        self._bind_columns(node.relation, stage.relation, schema)
+        self._bind_spooled(relation, stage, schema, numbered=numbered)
+
+    def _bind_spooled(self, name: str, stage: Stage, schema: Schema, *, numbered: bool) -> None:
+        self._bind_columns(name, stage.relation, schema)
+        if numbered:
+            row = f"{stage.row} AS {self.quoted(ROW)}"
+            sql = f"SELECT {self._listed(schema)}, {row} FROM {stage.relation} AS _rows"
+            self.relations.scan(NUMBERED + name, sql)
 
     def stage(self, node: StageNode) -> Stage:
         with self.timer(node.name) as timed, reading(self.opened):
