@@ -39,8 +39,12 @@ __all__ = ["PASSWORD", "Server", "ServerUnavailableError", "install", "start"]
 
 PASSWORD = "s3rver-for-tests"  # distinctive, so that a test can look for it where it must not be
 USER = "sluice"
-PACKAGES = {"postgres": ["postgresql"], "mariadb": ["mariadb-server"]}
-KINDS = tuple(PACKAGES)
+PACKAGES = {
+    "postgres": ["postgresql"],
+    "mariadb": ["mariadb-server"],
+    "java": ["openjdk-17-jre-headless"],  # no server: what Spark runs on
+}
+KINDS = ("postgres", "mariadb")
 STATE = Path(__file__).resolve().parent.parent / ".sluiceway" / "servers.json"
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _START_SECONDS = 60.0
@@ -72,6 +76,8 @@ def _mariadb_tools() -> tuple[str, str] | None:
 
 
 def _is_installed(kind: str) -> bool:
+    if kind == "java":
+        return shutil.which("java") is not None or "JAVA_HOME" in os.environ
     return (_postgres_bin() if kind == "postgres" else _mariadb_tools()) is not None
 
 

@@ -7,6 +7,7 @@ A server starts when the first test asks for it, once a session (with pytest-xdi
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from scripts.servers import Server
 
 _RAN = pytest.StashKey[dict[str, str]]()
-_NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB"}
+_NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB", "spark": "Spark"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,6 +49,34 @@ def postgres(pytestconfig: pytest.Config) -> Iterator[Server]:
 def mariadb(pytestconfig: pytest.Config) -> Iterator[Server]:
     """A MariaDB, with the same handle."""
     yield from _server("mariadb", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def spark(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A local session of Spark, as our engine opens it, which runs then share. Its JVM is gone
+    afterwards."""
+    if os.environ.get("SLUICEWAY_SERVERS") == "off":
+        pytest.skip("no Spark: SLUICEWAY_SERVERS=off")
+    pyspark = pytest.importorskip("pyspark", reason="no Spark: pyspark is not installed")
+    from scripts import servers
+
+    from sluiceway.engines.base import EngineSettings
+    from sluiceway.engines.spark_session import open_session, stop_session
+
+    try:
+        servers.install("java")
+    except servers.ServerUnavailableError as error:
+        pytest.skip(f"no Spark: {error}")
+    conf = {"spark.sql.shuffle.partitions": "2", "spark.default.parallelism": "2"}
+    settings = EngineSettings("spark", memory_limit="1GB", options={"master": "local[2]", "conf": conf})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pyspark's own, about versions of pandas
+        session, _ = open_session(settings, tmp_path_factory.mktemp("spark") / "spark.log")
+    pytestconfig.stash[_RAN]["Spark"] = pyspark.__version__
+    process = session.sparkContext._gateway.proc
+    yield session
+    stop_session(session)
+    assert process.poll() is not None, "the JVM outlived its session"
 
 
 @pytest.fixture

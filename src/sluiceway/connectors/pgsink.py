@@ -12,9 +12,10 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.database import Session, TargetColumn
-from sluiceway.connectors.dbsink import _ROWS, DatabaseSink
+from sluiceway.connectors.dbsink import _ROWS
 from sluiceway.connectors.dialects import POSTGRES
 from sluiceway.connectors.pgclient import MAX_NAME, PgServer, pg_errors
+from sluiceway.connectors.pgpushed import PushedDown
 from sluiceway.connectors.pgtypes import PgColumn, describe_sql, encode, pg_column, pg_type, unsupported
 from sluiceway.connectors.pipe import copy_pipe
 from sluiceway.duck import ident, literal, relation
@@ -60,7 +61,7 @@ class _PgSession:
         self.con.close()
 
 
-class PostgresSink(DatabaseSink):
+class PostgresSink(PushedDown):
     system = "PostgreSQL"
     dialect = POSTGRES
     name_bytes = MAX_NAME

@@ -20,7 +20,7 @@ from sluiceway.connectors.attached import first_line
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
 from sluiceway.connectors.pgclient import PgServer, PostgresKeys, pg_errors, scan_failure
 from sluiceway.connectors.pgsink import PostgresSink
-from sluiceway.connectors.pgtypes import PgColumn, describe_sql, free_numeric, pg_column
+from sluiceway.connectors.pgtypes import PgColumn, describe_sql, free_numeric, pg_column, pg_type
 from sluiceway.duck import ident, literal, open_duckdb, relation
 from sluiceway.errors import SourceError, SpecError, Where
 from sluiceway.schema import Column, Schema, family
@@ -168,9 +168,25 @@ class PostgresSource:
         return None
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
+        if engine.name == "warehouse":
+            return self._in_place(engine, read)
         if engine.name != "duckdb":
             return None
         return self._scan(engine.connection, read)
+
+    def _in_place(self, engine: Engine, read: Read) -> str | None:
+        """In the warehouse itself, where the table lies in it and is read by the same role."""
+        if engine.connection is None or engine.connection.parameters != self.server.parameters:
+            return None
+        columns = self._read_columns()
+        types = {c.name: self._declared(c) or c.type for c in columns}
+        cast = ", ".join(
+            f"CAST({ident(c.name)} AS {pg_type(types[c.name]) or 'text'}) AS {ident(c.name)}"
+            if c.cast or types[c.name] != c.type
+            else ident(c.name)
+            for c in columns
+        )
+        return f"SELECT {cast} FROM ({self._remote(columns, read)}) AS _remote"
 
     def _scan(self, con: duckdb.DuckDBPyConnection, read: Read) -> str:
         columns = self._read_columns()

@@ -66,6 +66,7 @@ class Capabilities:
     cte_hints: bool = False
     spools: Spools | None = None
     publishes: bool = False
+    python: bool = True
 
 
 @dataclass(frozen=True)

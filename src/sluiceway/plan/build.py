@@ -31,6 +31,7 @@ from sluiceway.rules.fuse import Check, any_bit, assign, mask_expressions, numbe
 from sluiceway.rules.params import condition
 from sluiceway.schema import Column, Schema
 from sluiceway.spec.model import SchemaContract
+from sluiceway.sql.primitives import call
 from sluiceway.sql.safe import check_supported, tables_of
 from sluiceway.sql.typing import describe
 from sluiceway.transforms.base import StepContext
@@ -311,8 +312,8 @@ def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str) -> Stage:
     in_pass = [check for check in checks if check.in_pass]
     for name, mask in mask_expressions(in_pass, of=checks).items():
         select = select.select(exp.alias_(mask, name, quoted=True))
-    for name in conformed.before:
-        before = exp.cast(exp.column(name, quoted=True), "VARCHAR", dialect="duckdb")
+    for name, type_ in conformed.before.items():
+        before = call("string_of", exp.column(name, quoted=True), type_)
         select = select.select(exp.alias_(before, BEFORE + name, quoted=True))
     turned_away = [c.bit for c in in_pass if c.rule.effective_on_fail == "quarantine" and c.bit is not None]
     return Stage(select, any_bit(turned_away), last)

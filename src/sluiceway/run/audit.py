@@ -182,7 +182,7 @@ class Audit:
         select = exp.select(exp.alias_(exp.Count(this=exp.Star()), "n"))
         found = sampling.columns(check) if sampling is not None else []
         if found and sampling is not None:
-            texts = [_text(k.column) for k in found]
+            texts = [_text(k) for k in found]
             select = select.select(exp.alias_(call("least_rows", sampling.limit, *texts), "rows"))
         select = select.from_(exp.table_(BATCH, quoted=True)).where(check.matching())
         row = self.one(select)
@@ -200,7 +200,7 @@ class Audit:
         found = sampling.columns(check)
         if blame is None or not found:
             return []
-        columns = [exp.alias_(_text(k.column), k.name, quoted=True) for k in found]
+        columns = [exp.alias_(_text(k), k.name, quoted=True) for k in found]
         query = exp.select(*columns).from_(exp.table_(relation, quoted=True)).where(blame)
         return [sampling.shown(found, row) for row in self.query(query.limit(sampling.limit))]
 
@@ -241,8 +241,8 @@ class Sampling:
         }
 
 
-def _text(column: str) -> exp.Expr:
-    return exp.cast(exp.column(column, quoted=True), "VARCHAR", dialect="duckdb")
+def _text(kept: Kept) -> exp.Expr:
+    return call("string_of", exp.column(kept.column, quoted=True), kept.type)
 
 
 def proven(check: Check, rows: int) -> CheckResult | None:

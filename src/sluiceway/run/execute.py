@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from sluiceway.connectors.base import Read
-from sluiceway.duck import ident, literal
 from sluiceway.exchange import Cursor, Scd2, Staged
 from sluiceway.plan.nodes import (
     BEFORE,
@@ -31,11 +30,11 @@ from sluiceway.rules.fuse import Check, any_bit, mask_expressions
 from sluiceway.rules.params import condition
 from sluiceway.run.audit import ALL, GOOD, Audit, Sampling, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
-from sluiceway.run.quarantine_rows import Kept, kept_of, quarantined_rows, union, unreadable_rows
+from sluiceway.run.quarantine_rows import Facts, Kept, kept_of, quarantined_rows, union, unreadable_rows
 from sluiceway.run.reach import Reach, slug
 from sluiceway.run.reading import reading, unchanged
 from sluiceway.run.state import mark_of, since
-from sluiceway.schema import Schema, TableName
+from sluiceway.schema import Column, Schema, TableName
 from sluiceway.sql.names import quoted
 from sluiceway.sql.primitives import render
 from sluiceway.sql.safe import parse_expression
@@ -246,9 +245,11 @@ class Execution:
         if rejected is None:
             return 0
         count = int(local.query(f"SELECT count(*) FROM ({rejected}) AS _rejected")[0][0])
-        kept = count and policy == "quarantine"
-        facts = self._quarantine_facts()
-        self._reject(name, count, [unreadable_rows(rejected, source=name, **facts)] if kept else [])
+        selects = []
+        if count and policy == "quarantine":
+            facts = self._facts("source", name, tag="unreadable-")
+            selects = [self.reach.published(unreadable_rows(rejected, facts, "duckdb"))]
+        self._reject(name, count, selects)
         return count
 
     def _reject(self, source: str, count: int, selects: Sequence[str]) -> None:
@@ -344,26 +345,17 @@ class Execution:
         results.update(self.audit.beside(told, good_rows))
         judged = Judged(stage, stage, stage.rows, good_rows, results)
         judged.relation_of = {c.id: ALL if c.in_pass else BATCH for c in told}
-        facts = {**self._quarantine_facts(), "phase": phase, "source": source}
         turning = [c for c in told if c.bit is not None and c.rule.effective_on_fail == "quarantine"]
         if stage.bad_rows:
-            near = self.engine.handoff(stage)
-            judged.turned_away.append(quarantined_rows(turning, kept, near.bad, **facts))
+            judged.turned_away.append(self._turned_away(turning, kept, stage, self._facts(phase, source)))
         blamed = [c for c in turning if not c.in_pass and results[c.id].failing]
         samples = self._samples(told, judged, source or "gate", kept)
         if blamed:
             again = split(
                 self.engine, self.relations, stage, masks, blamed, self.plan.binds, f"{stage.name}_split"
             )
-            # a name of its own, so that ids of the two quarantine SELECTs differ
-            facts["run_id"] = self.run_id
-            judged.turned_away.append(
-                quarantined_rows(turning, kept, self.engine.handoff(again).bad, **facts).replace(
-                    literal(f"{self.run_id}:{phase}:{source}:"),
-                    literal(f"{self.run_id}:{phase}:{source}:s"),
-                    1,
-                )
-            )
+            facts = self._facts(phase, source, tag="s")
+            judged.turned_away.append(self._turned_away(turning, kept, again, facts))
             judged.parted = again
             judged.good_rows = again.rows - again.bad_rows
         self._aggregates(told, judged, source)
@@ -372,6 +364,10 @@ class Execution:
         judged.results = ordered
         self.results += ordered.values()
         return judged
+
+    def _turned_away(self, checks: Sequence[Check], kept: Sequence[Kept], stage: Stage, facts: Facts) -> str:
+        near = self.engine.handoff(stage)
+        return quarantined_rows(checks, kept, near.bad, facts, self.reach.publisher.capabilities.dialect)
 
     def _aggregates(self, checks: Sequence[Check], judged: Judged, source: str) -> None:
         """Aggregates judge what would be published; where an incremental run brought nothing, the table
@@ -443,17 +439,18 @@ class Execution:
     def staged(self, judged: Judged, checks: Sequence[Check]) -> Staged:
         """What is handed to the destination."""
         near = self.engine.handoff(judged.parted)
+        publisher = self.reach.publisher
         # what the engine calls another type than the plan is cast, and then no file can be taken as it is
         differs = {c.name for c in self.plan.output if near.schema[c.name].type != c.type}
-        columns = ", ".join(
-            f"CAST({ident(c.name)} AS {c.type}) AS {ident(c.name)}" if c.name in differs else ident(c.name)
-            for c in self.plan.output
-        )
+        if publisher.capabilities.publishes:
+            differs = set()  # it was told the types when it staged, and spells them its own way
+        dialect = publisher.capabilities.dialect
+        columns = ", ".join(_as_planned(c, c.name in differs, dialect) for c in self.plan.output)
         known = {c.name for c in self.plan.output}
         extra = tuple(c.name for c in judged.stage.schema if c.name not in known)
         return Staged(
             id=f"{self.run_id}:{judged.stage.name}",
-            engine=self.reach.publisher,
+            engine=publisher,
             schema=self.plan.output,
             good=f"SELECT {columns} FROM {near.good} AS _good_rows",
             rows=judged.rows,
@@ -478,8 +475,8 @@ class Execution:
             good = self.engine.handoff(judged.parted).good
             dialect = self.reach.publisher.capabilities.dialect
             rows = f"(SELECT * FROM {good} AS _g WHERE {render(condition, dialect)})"
-            facts = {**self._quarantine_facts(), "phase": "gate", "source": f"discarded {column}"}
-            out.append(quarantined_rows([check], kept, rows, **facts))
+            facts = self._facts("gate", f"discarded {column}")
+            out.append(quarantined_rows([check], kept, rows, facts, dialect))
         return out
 
     def _kept(self) -> tuple[Kept, ...]:
@@ -489,14 +486,11 @@ class Execution:
         published = [k for k in kept_of(plan.output) if k.name not in plan.before]
         return (*published, *(Kept(name, type_, BEFORE + name) for name, type_ in plan.before.items()))
 
-    def _quarantine_facts(self) -> dict[str, str]:
+    def _facts(self, phase: str, source: str, *, tag: str = "") -> Facts:
         pipeline = self.plan.pipeline
-        return {
-            "run_id": self.run_id,
-            "pipeline": pipeline.name,
-            "dataset": str(pipeline.destination.table),
-            "started_at": f"{self.opened.started_at:%Y-%m-%d %H:%M:%S.%f}",
-        }
+        started_at = f"{self.opened.started_at:%Y-%m-%d %H:%M:%S.%f}"
+        table = str(pipeline.destination.table)
+        return Facts(self.run_id, pipeline.name, table, started_at, phase, source, tag)
 
     def metrics(self, judged: Judged) -> dict[str, Any]:
         """Rows, nulls and bounds of what was staged, out of the files' footers: they cost nothing."""
@@ -515,6 +509,11 @@ class Execution:
 def _bad(checks: Sequence[Check]) -> exp.Expr | None:
     bits = [c.bit for c in checks if c.rule.effective_on_fail == "quarantine" and c.bit is not None]
     return any_bit(bits)
+
+
+def _as_planned(column: Column, cast: bool, dialect: str) -> str:
+    name = quoted(column.name, dialect)
+    return f"CAST({name} AS {column.type}) AS {name}" if cast else name
 
 
 def _columns(schema: Schema) -> list[exp.Expr]:

@@ -12,6 +12,7 @@ from sluiceway.plan.explain import describe_plan
 from sluiceway.plan.nodes import NUMBERED, AuditGate, Extract, PythonStep, Stage, Transform
 from sluiceway.run.audit import proven, with_bounds
 from sluiceway.run.check import metadata, plain
+from sluiceway.run.estimate import estimate
 from sluiceway.run.execute import Execution
 from sluiceway.run.resolve import resolved
 from sluiceway.secrets import redact
@@ -42,6 +43,9 @@ def explain(pipeline: Pipeline, *, engine_plan: bool = False) -> dict[str, Any]:
         ]
         document["exists"] = opened.target is not None
         document["proven"] = _proven(plan, opened)
+        guessed = estimate(plan, opened)
+        environment = plan.pipeline.environment
+        document["estimate"] = guessed.as_dict(engine=environment.engine.type, environment=environment.name)
         document["summary"] += f", {document['proven']} proven from metadata"
         if engine_plan:
             document["engine_plan"] = _engine_plan(plan, opened)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sluiceway.duck import ident, literal
-from sluiceway.rules.fuse import Check, bit_value, mask_column
+from sqlglot import exp
+
+from sluiceway.rules.fuse import Check, any_bit
+from sluiceway.sql.names import quoted
+from sluiceway.sql.primitives import call, render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sluiceway.schema import Schema
 
-__all__ = ["Kept", "kept_of", "quarantined_rows", "union", "unreadable_rows"]
+__all__ = ["Facts", "Kept", "kept_of", "quarantined_rows", "union", "unreadable_rows"]
 
 
 @dataclass(frozen=True)
@@ -31,81 +34,80 @@ def kept_of(schema: Schema) -> tuple[Kept, ...]:
     return tuple(Kept(c.name, c.type, c.name) for c in schema)
 
 
-def _reasons(checks: Sequence[Check]) -> str:
-    """A JSON list of the ids whose bit is set."""
-    cases = [
-        f"CASE WHEN ({ident(mask_column(c.bit))} & {bit_value(c.bit)}) <> 0 THEN {literal(c.id)} END"
-        for c in checks
-        if c.bit is not None
-    ]
-    return f"CAST(to_json(list_filter([{', '.join(cases)}], lambda x: x IS NOT NULL)) AS VARCHAR)"
+@dataclass(frozen=True)
+class Facts:
+    """What every row of one quarantine SELECT says of where it comes from.
 
+    ``tag`` keeps the ids of two SELECTs of one run, phase and source apart; ``started_at`` is UTC.
+    """
 
-def _row(kept: Sequence[Kept]) -> str:
-    """A JSON object with every value as text: text casts back to its type exactly, JSON's numbers
-    would not."""
-    pairs = ", ".join(f"{literal(k.name)}, CAST({ident(k.column)} AS VARCHAR)" for k in kept)
-    return f"CAST(json_object({pairs}) AS VARCHAR)"
+    run_id: str
+    pipeline: str
+    dataset: str
+    started_at: str
+    phase: str
+    source: str
+    tag: str = ""
 
 
 def _select(
-    *, run_id: str, pipeline: str, dataset: str, phase: str, source: str, started_at: str,
-    number: str, reasons: str, row: str, types: str, relation: str,
-) -> str:  # fmt: skip
-    prefix = f"{run_id}:{phase}:{source}:"
-    values = {
-        "quarantine_id": f"{literal(prefix)} || CAST({number} AS VARCHAR)",
-        "run_id": literal(run_id),
-        "pipeline": literal(pipeline),
-        "dataset": literal(dataset),
-        "phase": literal(phase),
-        "source": literal(source),
+    facts: Facts, relation: str, dialect: str, *, reasons: exp.Expr, row: exp.Expr, types: str
+) -> str:
+    prefix = f"{facts.run_id}:{facts.phase}:{facts.source}:{facts.tag}"
+    number = exp.cast(call("row_id"), "VARCHAR", dialect="duckdb")
+    moment = exp.cast(exp.Literal.string(facts.started_at), "TIMESTAMP", dialect="duckdb")
+    values: dict[str, exp.Expr | str] = {
+        "quarantine_id": call("concat", prefix, number),
+        "run_id": facts.run_id,
+        "pipeline": facts.pipeline,
+        "dataset": facts.dataset,
+        "phase": facts.phase,
+        "source": facts.source,
         "reasons": reasons,
         "row": row,
-        "types": literal(types),
-        "status": literal("waiting"),
-        "quarantined_at": f"CAST({literal(started_at)} AS TIMESTAMP)",
+        "types": types,
+        "status": "waiting",
+        "quarantined_at": moment,
     }
-    columns = ", ".join(f"{sql} AS {ident(name)}" for name, sql in values.items())
-    return f"SELECT {columns} FROM {relation} AS _turned_away"
+    listed = ", ".join(
+        f"{render(exp.Literal.string(v) if isinstance(v, str) else v, dialect)} AS {quoted(name, dialect)}"
+        for name, v in values.items()
+    )
+    return f"SELECT {listed} FROM {relation} AS _turned_away"
 
 
 def quarantined_rows(
-    checks: Sequence[Check],
-    kept: Sequence[Kept],
-    relation: str,
-    *,
-    run_id: str,
-    pipeline: str,
-    dataset: str,
-    phase: str,
-    source: str,
-    started_at: str,
+    checks: Sequence[Check], kept: Sequence[Kept], relation: str, facts: Facts, dialect: str
 ) -> str:
-    """A SELECT in the layout of ``_sluiceway.quarantine`` over staged rows with their masks (DuckDB).
+    """A SELECT in the layout of ``_sluiceway.quarantine`` over staged rows with their masks.
 
     Args:
         checks: those that turn rows away; a warning that a row has too is no reason to lie here.
         kept: the columns to keep, without the masks.
     """
+    reasons: list[Any] = []
+    for check in checks:
+        broke = None if check.bit is None else any_bit([check.bit])
+        if broke is not None:
+            reasons += [broke, check.id]
+    row: list[Any] = []
+    for k in kept:
+        row += [k.name, call("string_of", exp.column(k.column, quoted=True), k.type)]
     types = json.dumps({k.name: k.type for k in kept}, ensure_ascii=False)
     return _select(
-        run_id=run_id, pipeline=pipeline, dataset=dataset, phase=phase, source=source,
-        started_at=started_at, number="row_number() OVER ()", reasons=_reasons(checks),
-        row=_row(kept), types=types, relation=relation,
+        facts, relation, dialect,
+        reasons=call("reasons_json", *reasons), row=call("row_json", *row), types=types,
     )  # fmt: skip
 
 
-def unreadable_rows(
-    rejected: str, *, run_id: str, pipeline: str, dataset: str, source: str, started_at: str
-) -> str:
+def unreadable_rows(rejected: str, facts: Facts, dialect: str) -> str:
     """The same for lines that could not be read; ``rejected`` gives line, text and reason."""
+    reason = call("concat", "unreadable: ", exp.column("reason"))
+    line = exp.cast(exp.column("line"), "VARCHAR", dialect="duckdb")
     return _select(
-        run_id=run_id, pipeline=pipeline, dataset=dataset, phase="source", source=source,
-        started_at=started_at, number="'unreadable-' || CAST(row_number() OVER () AS VARCHAR)",
-        reasons="CAST(to_json(['unreadable: ' || reason]) AS VARCHAR)",
-        row="CAST(json_object('line', CAST(line AS VARCHAR), 'text', text) AS VARCHAR)",
-        types="{}", relation=f"({rejected})",
+        facts, f"({rejected})", dialect,
+        reasons=call("list_json", reason), row=call("row_json", "line", line, "text", exp.column("text")),
+        types="{}",
     )  # fmt: skip
 
 

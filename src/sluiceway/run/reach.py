@@ -78,6 +78,13 @@ class Reach:
         self.adopted += 1
         return self._adopt(self.engine.local.stage(f"adopted_{self.adopted}", sql))
 
+    def published(self, sql: str) -> str:
+        """A SELECT in the embedded engine's dialect, made readable where the destination publishes from."""
+        if not self.engine.capabilities.publishes:
+            return sql
+        self.adopted += 1
+        return self._adopt(self.engine.local.stage(f"adopted_{self.adopted}", sql))
+
     def _adopt(self, stage: Stage) -> str:
         sql = self.engine.adopt(stage)
         if sql is None:

@@ -13,6 +13,7 @@ from sluiceway.connectors.base import ConnectorContext
 from sluiceway.errors import PlanError, did_you_mean
 from sluiceway.plan.build import build
 from sluiceway.schema import Schema, TableName
+from sluiceway.transforms.python import Python
 from sluiceway.units import size
 
 if TYPE_CHECKING:
@@ -47,10 +48,12 @@ class Resolved:
     state: tuple[Cursor, ...]
     started_at: datetime
     staging: Path
+    engine_settings: EngineSettings
     fingerprints: dict[str, str | None] = field(default_factory=dict)
 
     def plan(self, *, count_reads: bool = False) -> Plan:
         """The plan over what was found."""
+        _refuse_python(self.pipeline, self.engine)
         return build(
             self.pipeline,
             self.schemas,
@@ -62,6 +65,18 @@ class Resolved:
             spools=self.engine.capabilities.spools,
             unsupported=self.sink.unsupported,
         )
+
+
+def _refuse_python(pipeline: Pipeline, engine: Engine) -> None:
+    if engine.capabilities.python:
+        return
+    for declared in pipeline.steps:
+        if isinstance(declared.step, Python):
+            raise PlanError(
+                f"the engine {engine.name} can't run a Python step: its rows would have to leave",
+                where=declared.where,
+                hint="use engine: duckdb or spark, or write the step in SQL",
+            )
 
 
 def engine_settings(pipeline: Pipeline) -> EngineSettings:
@@ -125,7 +140,8 @@ def resolved(
         keep: asked at the end whether the staging folder stays.
     """
     with ExitStack() as stack:
-        engine = open_engine(engine_settings(pipeline), staging)
+        settings = engine_settings(pipeline)
+        engine = open_engine(settings, staging)
         stack.callback(_clear, engine, staging, keep)
         sink = open_sink(pipeline, started_at)
         stack.callback(sink.close)
@@ -150,6 +166,7 @@ def resolved(
             state=sink.state(pipeline.name) if incremental else (),
             started_at=started_at,
             staging=staging,
+            engine_settings=settings,
             fingerprints=fingerprints,
         )
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sluiceway.duck import ident
+from sqlglot import exp
+
 from sluiceway.errors import SourceError
 from sluiceway.exchange import Cursor
 from sluiceway.schema import family
+from sluiceway.sql.primitives import call, render
 from sluiceway.units import duration
 
 if TYPE_CHECKING:
@@ -47,9 +49,11 @@ def mark_of(engine: Engine, spec: SourceSpec, schema: Schema, stage: Stage, old:
     if spec.incremental is None:
         raise ValueError(f"source {spec.name} has no cursor")
     column = schema[spec.incremental.cursor]
-    name = ident(column.name)
-    query = f"SELECT CAST(max({name}) AS VARCHAR), count(*) - count({name}) FROM {stage.relation} AS _read"
-    value, missing = engine.query(query)[0]
+    name = exp.column(column.name, quoted=True)
+    dialect = engine.capabilities.dialect
+    greatest = render(call("string_of", exp.Max(this=name), column.type), dialect)
+    missing_ = f"count(*) - count({render(name, dialect)})"
+    value, missing = engine.query(f"SELECT {greatest}, {missing_} FROM {stage.relation} AS _read")[0]
     if missing and spec.incremental.on_cursor_value_missing == "raise":
         raise SourceError(
             f"source '{spec.name}': {missing:,} rows have no value in the cursor column '{column.name}'",
@@ -58,5 +62,5 @@ def mark_of(engine: Engine, spec: SourceSpec, schema: Schema, stage: Stage, old:
         )
     if old is not None and old.value is not None:
         both = f"SELECT CAST(greatest(CAST($a AS {column.type}), CAST($b AS {column.type})) AS VARCHAR)"
-        value = engine.query(both, {"a": value, "b": old.value})[0][0]
+        value = engine.local.query(both, {"a": value, "b": old.value})[0][0]
     return Cursor(spec.name, column.name, column.type, value)

@@ -1,0 +1,112 @@
+"""PostgreSQL as a warehouse that the engine works in: what was staged there is published there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.connectors import ledger
+from sluiceway.connectors.dbsink import DatabaseSink
+from sluiceway.connectors.loading import load
+from sluiceway.connectors.pgplace import PgPlace
+from sluiceway.duck import ident, relation
+from sluiceway.exchange import PublishOrder, Staged
+from sluiceway.schema import TableName
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from sluiceway.connectors.database import Session
+    from sluiceway.connectors.pgclient import PgServer
+    from sluiceway.connectors.pgtypes import PgColumn
+    from sluiceway.engines.base import Engine
+
+__all__ = ["PushedDown", "server_columns"]
+
+
+def server_columns(columns: list[PgColumn], types: dict[str, str] | None = None) -> str:
+    """The columns as the server itself gives them in the type that the plan knows.
+
+    Args:
+        types: by column, those that the plan has instead of the column's own.
+    """
+    from sluiceway.connectors.pgtypes import pg_type
+
+    listed = []
+    for column in columns:
+        name = ident(column.name)
+        wanted = (types or {}).get(column.name)
+        value = column.server or name
+        if wanted is not None or column.cast:
+            value = f"CAST({value} AS {pg_type(wanted or column.type) or 'text'})"
+        listed.append(value if value == name else f"{value} AS {name}")
+    return ", ".join(listed)
+
+
+class PushedDown(DatabaseSink):
+    """The part of the sink that serves ``engine: warehouse``; all else is as with any engine."""
+
+    server: PgServer
+    _inside: bool = False
+
+    def open(self, engine: Engine | None) -> None:
+        if engine is None or engine.name != "warehouse":
+            super().open(engine)
+            return
+        self._inside = True
+        super().open(engine.local)
+        place = PgPlace(self.server, self._folder, lambda: (self._duckdb(), self.alias))
+        engine.enter(place)  # type: ignore[attr-defined]  # the engine of that name has it
+
+    def _pg_columns(self, session: Session, table: TableName) -> list[PgColumn]:
+        raise NotImplementedError
+
+    def scan(self, table: TableName) -> str:
+        if not self._inside:
+            return super().scan(table)
+        columns = self._asked(str(table), lambda session: self._pg_columns(session, table))
+        return f"SELECT {server_columns(columns)} FROM {relation(*self._parts(table))}"
+
+    @contextmanager
+    def _staging(self, staged: Staged) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, str | None]]:
+        if not _is_here(staged):
+            with super()._staging(staged) as found:
+                yield found
+            return
+        yield staged.engine.local.connection, staged.good, staged.quarantined
+
+    def _load(
+        self, session: Session, con: duckdb.DuckDBPyConnection, staged: Staged, order: PublishOrder, good: str
+    ) -> int:
+        if not _is_here(staged):
+            return super()._load(session, con, staged, order, good)
+        there = {c.name.casefold(): c for c in self._describe(session, order.table) or ()}
+        columns = [there[name.casefold()] for name in staged.schema.names]
+        listed = ", ".join(
+            f"CAST({ident(given)} AS {c.spelled}) AS {ident(c.name)}"
+            for c, given in zip(columns, staged.schema.names, strict=True)
+        )
+        rows = f"(SELECT {listed} FROM ({good}) AS _good)"
+        self._counted(int(session.rows(f"SELECT count(*) FROM {rows} AS _rows")[0][0]), staged, order)
+        plan = load(self.dialect, self._parts(order.table), rows, [c.name for c in columns], order)
+        for sql in plan.prepare:
+            session.execute(sql)
+        for check in plan.checks:
+            check.enforce(int(session.rows(check.sql)[0][0]), str(order.table))
+        late = int(session.rows(plan.late)[0][0]) if plan.late else 0
+        for sql in plan.statements:
+            session.execute(sql)
+        return late
+
+    def _quarantine(
+        self, session: Session, con: duckdb.DuckDBPyConnection, staged: Staged, order: PublishOrder, bad: str
+    ) -> None:
+        if not _is_here(staged):
+            super()._quarantine(session, con, staged, order, bad)
+            return
+        session.execute(ledger.write_quarantine(self.dialect, self._place, bad))
+
+
+def _is_here(staged: Staged) -> Any:
+    return staged.engine is not None and staged.engine.name == "warehouse"
