@@ -93,9 +93,9 @@ class _Builder:
                 if isinstance(step, Deduplicate):
                     self.meant[name], query = query, self._deduplicate(step, ctx, query)
                 check_supported(query, self.dialect, where)
-                names = tuple(n if n in self.numbered else self._relation(n, where) for n in tables_of(query))
-                known = {**self.relations, **self.numbered}
-                schema = describe(query, {n: known[n] for n in names}, where)
+                inputs = {n: self._schema(n, where) for n in tables_of(query)}
+                schema = describe(query, inputs, where)
+                names = tuple(self._relation(n.removeprefix(NUMBERED), where) for n in inputs)
                 inline = step.is_row_wise() and step.kind != "join"
                 self._add(Transform(name, query, names, step.kind, inline))
             self.relations[name] = schema
@@ -121,6 +121,9 @@ class _Builder:
     def _add(self, step: Transform | PythonStep) -> None:
         self.steps.append(step)
         self.spooling.steps[step.relation] = step
+
+    def _schema(self, name: str, where: Where) -> Schema:
+        return self.numbered.get(name) or self.relations[self._relation(name, where)]
 
     def _relation(self, name: str, where: Where) -> str:
         found = next((r for r in self.relations if r.casefold() == name.casefold()), None)

@@ -14,16 +14,7 @@ from sqlglot import exp
 
 from sluiceway.connectors.base import Read
 from sluiceway.exchange import Cursor, Scd2, Staged
-from sluiceway.plan.nodes import (
-    BEFORE,
-    NUMBERED,
-    AuditGate,
-    AuditSource,
-    Extract,
-    Plan,
-    PythonStep,
-    Transform,
-)
+from sluiceway.plan.nodes import BEFORE, AuditGate, AuditSource, Extract, Plan, PythonStep, Transform
 from sluiceway.plan.nodes import Stage as StageNode
 from sluiceway.rules.base import BATCH, TARGET, RuleContext
 from sluiceway.rules.fuse import Check, any_bit, mask_expressions
@@ -33,12 +24,12 @@ from sluiceway.run.bind import Relations
 from sluiceway.run.quarantine_rows import Facts, Kept, kept_of, quarantined_rows, union, unreadable_rows
 from sluiceway.run.reach import Reach, slug
 from sluiceway.run.reading import reading, unchanged
+from sluiceway.run.spools import bind_spooled, bind_step
 from sluiceway.run.state import mark_of, since
 from sluiceway.schema import Column, Schema, TableName
 from sluiceway.sql.names import quoted
 from sluiceway.sql.primitives import render
 from sluiceway.sql.safe import parse_expression
-from sluiceway.transforms.deduplicate import ROW
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import Stage
@@ -165,7 +156,7 @@ class Execution:
                 self._count(raw.rows)
                 self._finish_source(node.source, raw)
             if whole and node.numbered:
-                self._bind_spooled(node.source, raw, self.plan.relations[node.source], numbered=True)
+                bind_spooled(self, node.source, raw, numbered=True)
                 return
             spool = None if whole else node.spool
         sql = self._filtered(node.source, native)
@@ -211,7 +202,7 @@ class Execution:
         self._count(stage.rows + rejected)
         self._finish_source(node.source, self.engine.handoff(stage))
         if not checks:
-            self._bind_spooled(node.source, stage, schema, numbered=node.numbered)
+            bind_spooled(self, node.source, stage, numbered=node.numbered)
             return
         with self.timer(f"audit {node.source}") as timed:
             judged = self.judge(stage, checks, kept_of(schema), phase="source", source=node.source)
@@ -276,12 +267,7 @@ class Execution:
 
     def _transform(self, node: Transform | PythonStep) -> None:
         if isinstance(node, Transform):
-            for name in node.reads:
-                if name.startswith(NUMBERED) and name not in self.relations:  # by a door, without extract
-                    self._spool_rows(name.removeprefix(NUMBERED), f"extract {name}", numbered=True)
-            self.relations.step(node.relation, node.query, inline=node.inline)
-            if node.spool:
-                self._spool_rows(node.relation, node.name, numbered=node.numbered)
+            bind_step(self, node)
             return
         with self.timer(node.name) as timed:
             select = exp.select("*").from_(exp.table_(node.reads, quoted=True))
@@ -298,23 +284,6 @@ class Execution:
             self.engine.drop(stage)
             timed.rows = out.rows
         self.relations.scan(node.relation, f"SELECT * FROM {out.relation} AS _out")
-
-    def _spool_rows(self, relation: str, node: str, *, numbered: bool) -> None:
-        """Stage a relation as it is bound, and bind it to that."""
-        schema = self.plan.relations[relation]
-        select = exp.select(*_columns(schema)).from_(exp.table_(relation, quoted=True))
-        with self.timer(node) as timed:
-            sql = self.relations.compile(select)
-            stage = self.engine.stage(f"step_{slug(relation)}", sql, parameters=self.plan.binds)
-            timed.rows = stage.rows
-        self._bind_spooled(relation, stage, schema, numbered=numbered)
-
-    def _bind_spooled(self, name: str, stage: Stage, schema: Schema, *, numbered: bool) -> None:
-        self._bind_columns(name, stage.relation, schema)
-        if numbered:
-            row = f"{stage.row} AS {self.quoted(ROW)}"
-            sql = f"SELECT {self._listed(schema)}, {row} FROM {stage.relation} AS _rows"
-            self.relations.scan(NUMBERED + name, sql)
 
     def stage(self, node: StageNode) -> Stage:
         with self.timer(node.name) as timed, reading(self.opened):

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from sluiceway.plan.build import names_read
 from sluiceway.plan.explain import describe_plan
-from sluiceway.plan.nodes import NUMBERED, AuditGate, Extract, PythonStep, Stage, Transform
+from sluiceway.plan.nodes import AuditGate, Extract, PythonStep, Stage, Transform
 from sluiceway.run.audit import proven, with_bounds
 from sluiceway.run.check import metadata, plain
 from sluiceway.run.estimate import estimate
 from sluiceway.run.execute import Execution
 from sluiceway.run.resolve import resolved
+from sluiceway.run.spools import as_if_spooled
 from sluiceway.secrets import redact
-from sluiceway.transforms.deduplicate import ROW
 
 if TYPE_CHECKING:
     from sluiceway.plan.nodes import Plan
@@ -78,17 +78,9 @@ def _engine_plan(plan: Plan, opened: Resolved) -> str:
             return f"source '{name}' is streamed: what comes after it is planned when it was read"
         execution.relations.scan(name, native)
     for extract in plan.select(Extract):
-        _as_if_spooled(execution, extract.source, extract.numbered)
+        as_if_spooled(execution, extract.source, numbered=extract.numbered)
     for node in plan.select(Transform):
         execution.relations.step(node.relation, node.query, inline=node.inline)
-        _as_if_spooled(execution, node.relation, node.numbered)
+        as_if_spooled(execution, node.relation, numbered=node.numbered)
     query = plan.select(Stage)[0].query
     return redact(opened.engine.explain(execution.relations.compile(query)))
-
-
-def _as_if_spooled(execution: Execution, name: str, numbered: bool) -> None:
-    """What a run spools is shown as if it were computed in place, since here no row is read."""
-    if numbered:
-        row = f"row_number() OVER () AS {execution.quoted(ROW)}"
-        sql = f"SELECT *, {row} FROM {execution.quoted(name)} AS _rows"
-        execution.relations.scan(NUMBERED + name, sql, reads=(name,))
