@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sluiceway.exchange import Location
 
-__all__ = ["BatchFunction", "Capabilities", "Engine", "EngineSettings", "Stage"]
+__all__ = ["BatchFunction", "Capabilities", "Engine", "EngineSettings", "Spools", "Stage"]
 
 BatchFunction = Callable[[Any], Any]
 """From a reader or an iterator of Arrow batches to an iterator of them."""
@@ -41,19 +41,30 @@ class EngineSettings:
 
 
 @dataclass(frozen=True)
+class Spools:
+    """What stagings keep that are cheap to scan several times. ``exact``: types, by name without width,
+    that come back as they were. ``reserved``: names in lower case that ``Stage.row`` uses; rows with such
+    a column can't be told apart.
+    """
+
+    exact: frozenset[str]
+    reserved: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Capabilities:
     """``dialect`` is sqlglot's name. ``prunes``: a condition in a WHERE of its own reads less
     (statistics, dictionaries) than one counted beside others in one scan saves. ``cte_hints``: WITH
-    takes MATERIALIZED and NOT MATERIALIZED. ``exact``: types that a staging gives back as they were, by
-    name without width; none where scanning a staging several times is not cheap. ``publishes``:
-    destinations take rows where the engine staged them, by its own SQL; else from ``local``.
+    takes MATERIALIZED and NOT MATERIALIZED. ``spools``: None where scanning a staging several times is
+    not cheap. ``publishes``: destinations take rows where the engine staged them, by its own SQL; else
+    they take them from ``local``.
     """
 
     dialect: str
     sandbox: bool = False
     prunes: bool = False
     cte_hints: bool = False
-    exact: frozenset[str] = frozenset()
+    spools: Spools | None = None
     publishes: bool = False
     python: bool = True
 
@@ -63,7 +74,8 @@ class Stage:
     """A staged relation. ``relation`` can stand in FROM; ``good`` and ``bad`` are its two parts.
 
     ``files`` and ``bad_files`` are their Parquet files, if any; ``rows`` counts both, ``bad_rows`` those
-    set apart. ``bounds``: what the files' footers prove: column -> (min, max, null_count).
+    set apart. ``bounds``: what the files' footers prove: column -> (min, max, null_count). ``row``: an
+    expression that tells the rows of ``relation`` apart, the same in every scan; '' where there is none.
     """
 
     name: str
@@ -76,6 +88,7 @@ class Stage:
     files: tuple[Path, ...] = ()
     bad_files: tuple[Path, ...] = ()
     bounds: Mapping[str, tuple[Any, Any, int | None]] = field(default_factory=dict)
+    row: str = ""
 
 
 class Engine(Protocol):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.duck import ident, literal, open_duckdb
-from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Stage
+from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Spools, Stage
 from sluiceway.errors import CancelledError, EngineError
 from sluiceway.schema import Column, Schema
 from sluiceway.secrets import redact
@@ -46,6 +46,9 @@ _EXACT = frozenset({
     "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "LIST", "STRUCT", "MAP",
 })  # fmt: skip
 """Types that Parquet gives back exactly, name and value."""
+_SPOOLS = Spools(_EXACT, reserved=frozenset({"file_index", "file_row_number"}))
+_ROW = "CAST(file_index AS BIGINT) * 1099511627776 + file_row_number"
+"""Of read_parquet: which file, and which row of it."""
 
 
 class DuckDBEngine:
@@ -61,7 +64,7 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
-    capabilities = Capabilities(dialect="duckdb", sandbox=True, prunes=True, cte_hints=True, exact=_EXACT)
+    capabilities = Capabilities(dialect="duckdb", sandbox=True, prunes=True, cte_hints=True, spools=_SPOOLS)
     connection: duckdb.DuckDBPyConnection
 
     @property
@@ -167,6 +170,7 @@ class DuckDBEngine:
             files=files,
             bad_files=bad_files,
             bounds=_bounds([row[4] for row in (*good, *bad)], schema),
+            row=_ROW if files or bad_files else "CAST(NULL AS BIGINT)",
         )
 
     def adopt(self, rows: Stage | Location) -> str | None:

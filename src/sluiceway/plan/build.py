@@ -13,6 +13,7 @@ from sluiceway.plan.conform import Conformed, conform
 from sluiceway.plan.lineage import Lineage, column_lineage
 from sluiceway.plan.nodes import (
     BEFORE,
+    NUMBERED,
     AuditGate,
     AuditSource,
     Extract,
@@ -28,19 +29,20 @@ from sluiceway.plan.spooling import Spooling
 from sluiceway.rules.base import BATCH, TARGET, RuleContext
 from sluiceway.rules.fuse import Check, any_bit, assign, mask_expressions, number_checks
 from sluiceway.rules.params import condition
-from sluiceway.schema import Schema
+from sluiceway.schema import Column, Schema
 from sluiceway.spec.model import SchemaContract
 from sluiceway.sql.primitives import call
 from sluiceway.sql.safe import check_supported, tables_of
 from sluiceway.sql.typing import describe
 from sluiceway.transforms.base import StepContext
-from sluiceway.transforms.deduplicate import Deduplicate
+from sluiceway.transforms.deduplicate import ROW, Deduplicate
 from sluiceway.transforms.mask import Mask
 from sluiceway.transforms.python import Python
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sluiceway.engines.base import Spools
     from sluiceway.spec.model import DeclaredRule, Pipeline
 
 __all__ = ["build", "names_read", "plain"]
@@ -61,7 +63,9 @@ class _Builder:
     dialect: str = "duckdb"
     steps: list[Transform | PythonStep] = field(default_factory=list)
     meant: dict[str, exp.Query] = field(default_factory=dict)
-    """Steps that are run by other SQL than that which says what they do: lineage reads the latter."""
+    """Steps that may be run by other SQL than that which says what they do: lineage reads the latter."""
+    numbered: dict[str, Schema] = field(default_factory=dict)
+    """Spooled relations as they are read with the numbers of their rows."""
     binds: dict[str, Any] = field(default_factory=dict)
 
     def compile_steps(self) -> str:
@@ -86,24 +90,40 @@ class _Builder:
                     started_at=self.started_at,
                 )
                 query = step.compile(ctx)
-                if isinstance(step, Deduplicate) and self.spooling.for_three_scans(reads, ctx.schema):
-                    self.meant[name], query = query, step.compile_antijoin(ctx)
+                if isinstance(step, Deduplicate):
+                    self.meant[name], query = query, self._deduplicate(step, ctx, query)
                 check_supported(query, self.dialect, where)
-                names = tuple(self._relation(n, where) for n in tables_of(query))
-                schema = describe(query, {n: self.relations[n] for n in names}, where)
+                inputs = {n: self._schema(n, where) for n in tables_of(query)}
+                schema = describe(query, inputs, where)
+                names = tuple(self._relation(n.removeprefix(NUMBERED), where) for n in inputs)
                 inline = step.is_row_wise() and step.kind != "join"
                 self._add(Transform(name, query, names, step.kind, inline))
             self.relations[name] = schema
             current = name
-        self.steps = [
-            replace(s, spool=self.spooling.step(s.relation)) if isinstance(s, Transform) else s
-            for s in self.steps
-        ]
+        self.steps = [self._spooled(step) if isinstance(step, Transform) else step for step in self.steps]
         return current
+
+    def _deduplicate(self, step: Deduplicate, ctx: StepContext, window: exp.Query) -> exp.Query:
+        match self.spooling.scans(ctx.current, ctx.schema):
+            case "again":
+                return step.compile_antijoin(ctx)
+            case "numbered":
+                rows = NUMBERED + ctx.current
+                self.numbered[rows] = Schema((*ctx.schema, Column(ROW, "BIGINT")))
+                return step.compile_losers(ctx, rows)
+            case _:
+                return window
+
+    def _spooled(self, step: Transform) -> Transform:
+        numbered = NUMBERED + step.relation in self.numbered
+        return replace(step, spool=self.spooling.step(step.relation), numbered=numbered)
 
     def _add(self, step: Transform | PythonStep) -> None:
         self.steps.append(step)
         self.spooling.steps[step.relation] = step
+
+    def _schema(self, name: str, where: Where) -> Schema:
+        return self.numbered.get(name) or self.relations[self._relation(name, where)]
 
     def _relation(self, name: str, where: Where) -> str:
         found = next((r for r in self.relations if r.casefold() == name.casefold()), None)
@@ -172,7 +192,7 @@ def build(
     started_at: datetime,
     count_reads: bool = False,
     dialect: str = "duckdb",
-    exact: frozenset[str] = frozenset(),
+    spools: Spools | None = None,
     unsupported: Unsupported = lambda _: {},
     in_place: bool = False,
 ) -> Plan:
@@ -184,7 +204,7 @@ def build(
         count_reads: spool every source, so that the rows read are known.
         unsupported: columns that the destination can't keep exactly -> what to do about it.
         dialect: of the engine; what can't be said in it is refused here.
-        exact: types that the engine's staging gives back as they were, if scanning it again is cheap.
+        spools: what the engine's stagings keep; None where scanning one again is not cheap.
         in_place: the destination writes every row anew, so that a plain scan need not be staged for it.
 
     Raises:
@@ -196,7 +216,7 @@ def build(
         target=target,
         started_at=f"{started_at:%Y-%m-%d %H:%M:%S.%f}",
         datasets=datasets,
-        spooling=Spooling(pipeline, exact, count_reads),
+        spooling=Spooling(pipeline, spools, count_reads),
         dialect=dialect,
     )
     for name in pipeline.sources:
@@ -309,7 +329,7 @@ def _conform(
 def _extract(builder: _Builder, name: str, gate: tuple[Check, ...]) -> Extract:
     readers = sum(name in (s.reads if isinstance(s, Transform) else (s.reads,)) for s in builder.steps)
     readers += any(name in check.relations for check in gate)
-    return Extract(name, None, builder.spooling.source(name, readers))
+    return Extract(name, None, builder.spooling.source(name, readers), NUMBERED + name in builder.numbered)
 
 
 def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str, *, in_place: bool) -> Stage:
@@ -329,9 +349,11 @@ def _lineage(builder: _Builder, last: str) -> Lineage:
     inputs = {name: schema for name, schema in builder.relations.items() if name in sources}
     steps: list[tuple[str, exp.Query | None, tuple[str, ...], Schema]] = []
     for step in builder.steps:
-        query = builder.meant.get(step.relation, step.query) if isinstance(step, Transform) else None
-        reads = step.reads if isinstance(step, Transform) else (step.reads,)
-        steps.append((step.relation, query, reads, builder.relations[step.relation]))
+        if isinstance(step, PythonStep):
+            steps.append((step.relation, None, (step.reads,), builder.relations[step.relation]))
+        else:
+            query = builder.meant.get(step.relation, step.query)
+            steps.append((step.relation, query, tables_of(query), builder.relations[step.relation]))
     return column_lineage(inputs, steps, last)
 
 

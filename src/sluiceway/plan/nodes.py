@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BEFORE",
+    "NUMBERED",
     "AuditGate",
     "AuditSource",
     "Extract",
@@ -34,15 +35,20 @@ __all__ = [
 
 BEFORE = "_sluiceway_before_"
 """Prefix of a staged column that keeps the text of a value which the destination can't hold."""
+NUMBERED = "_sluiceway_rows_"
+"""Prefix of a spooled relation where it is read with the numbers of its rows."""
 
 
 @dataclass(frozen=True)
 class Extract:
-    """Read one source. ``spool`` says why it is written to staging first; None: scanned in place."""
+    """Read one source. ``spool`` says why it is written to staging first; None: scanned in place.
+    ``numbered``: it is read with the numbers of its rows too.
+    """
 
     source: str
     columns: tuple[str, ...] | None
     spool: str | None
+    numbered: bool = False
 
     @property
     def name(self) -> str:
@@ -67,6 +73,7 @@ class Transform:
 
     ``inline``: cheap enough to be computed again by each of its readers, rather than kept in memory.
     ``spool`` says why its rows are written to staging first; None: they are computed where they are read.
+    ``numbered``: they are read with their numbers too.
     """
 
     relation: str
@@ -75,6 +82,7 @@ class Transform:
     kind: str
     inline: bool = False
     spool: str | None = None
+    numbered: bool = False
 
     @property
     def name(self) -> str:

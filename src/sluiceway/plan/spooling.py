@@ -1,7 +1,7 @@
 """What is written to staging before it is read, and why.
 
 A relation that several readers share is computed again by each of them, unless it is spooled. So is one
-that ``deduplicate`` reads: it looks for the keys that repeat before it sorts anything, which is three
+that ``deduplicate`` reads: it looks for the keys that repeat before it sorts anything, which takes several
 scans, and these cost less than one sort of whole rows wherever scanning again is cheap.
 """
 
@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sluiceway.connectors.types import leaves
 from sluiceway.plan.nodes import PythonStep, Transform
 
 if TYPE_CHECKING:
+    from sluiceway.engines.base import Spools
     from sluiceway.schema import Schema
     from sluiceway.spec.model import DeclaredRule, Pipeline
 
 __all__ = ["Spooling"]
 
-_THRICE = "deduplicate reads it three times, which costs less than to sort it"
+_WHY = "deduplicate reads it several times, which costs less than to sort it"
 
 
 @dataclass
@@ -28,15 +29,14 @@ class Spooling:
     """Decides while a plan is built.
 
     Args:
-        exact: types that come back from the engine's staging as they were, without their widths; none
-            where scanning a staging again is not cheap.
+        spools: what the engine's stagings keep; None where scanning one again is not cheap.
         count: every source is spooled, so that the rows read are known.
     """
 
     pipeline: Pipeline
-    exact: frozenset[str] = frozenset()
+    spools: Spools | None = None
     count: bool = False
-    thrice: set[str] = field(default_factory=set)
+    numbered: set[str] = field(default_factory=set)
     steps: dict[str, Transform | PythonStep] = field(default_factory=dict)
 
     def source(self, name: str, readers: int) -> str | None:
@@ -48,27 +48,31 @@ class Spooling:
             return "unreadable rows are counted and kept"
         if spec.rules and not (spec.connector.rescan and _only_judges(spec.rules)):
             return "its rules are judged before the transform"
-        if name in self.thrice:
-            return _THRICE
+        if name in self.numbered:
+            return _WHY
         if readers > 1 and not spec.connector.rescan:
             return f"it is read by {readers} steps and rules"
         return "its rows are counted" if self.count else None
 
     def step(self, name: str) -> str | None:
         """Why what a step makes is spooled."""
-        return _THRICE if name in self.thrice else None
+        return _WHY if name in self.numbered else None
 
-    def for_three_scans(self, name: str, schema: Schema) -> bool:
-        """Whether ``deduplicate`` may scan a relation three times; it is spooled if need be."""
-        if not self.exact:
-            return False
+    def scans(self, name: str, schema: Schema) -> Literal["", "again", "numbered"]:
+        """How ``deduplicate`` may scan a relation: ``again`` as it is, ``numbered`` when it is spooled for
+        that, so that its rows have numbers; '' once only."""
+        if self.spools is None:
+            return ""
+        if name in self.numbered:
+            return "numbered"
         if self._cheap_again(name):
-            return True
+            return "again"
         known = name in self.pipeline.sources or name in self.steps
-        if not known or any(leaf not in self.exact for c in schema for leaf in leaves(c.type)):
-            return False  # a staging would change its values
-        self.thrice.add(name)
-        return True
+        changed = any(leaf not in self.spools.exact for c in schema for leaf in leaves(c.type))
+        if not known or changed or any(c.name.casefold() in self.spools.reserved for c in schema):
+            return ""
+        self.numbered.add(name)
+        return "numbered"
 
     def _cheap_again(self, name: str) -> bool:
         spec = self.pipeline.sources.get(name)
@@ -77,7 +81,7 @@ class Spooling:
         step = self.steps.get(name)
         if step is None:
             return False  # a table of the warehouse, which may be a server's
-        if isinstance(step, PythonStep) or name in self.thrice:
+        if isinstance(step, PythonStep) or name in self.numbered:
             return True
         return step.inline and all(self._cheap_again(read) for read in step.reads)
 

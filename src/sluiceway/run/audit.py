@@ -10,6 +10,7 @@ from sqlglot import exp
 from sluiceway.exchange import MASK_COLUMN
 from sluiceway.rules.base import BATCH, Judgement, RowRule, RuleContext
 from sluiceway.rules.fuse import (
+    BITS,
     Check,
     any_bit,
     bit_value,
@@ -38,6 +39,8 @@ ALL = "_staged"
 """Every staged row, with its masks."""
 GOOD = "_good"
 """The staged rows that would be published."""
+_FEW = 64
+"""Values that are listed one by one in a condition."""
 
 
 @dataclass
@@ -49,6 +52,8 @@ class Audit:
     binds: Mapping[str, Any]
     scans: int = 0
     sampled: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    combined: list[tuple[Any, ...]] = field(default_factory=list)
+    """Combinations of bits that ``ALL`` was found to hold, each with its rows."""
 
     def query(self, tree: exp.Query) -> list[tuple[Any, ...]]:
         return self.engine.query(self.relations.compile(tree), self.binds)
@@ -68,7 +73,8 @@ class Audit:
         if not mine:
             return {}
         query = masks_query(checks, ALL)
-        counts = failing_by_bit(self.query(query), checks) if query is not None else {}
+        self.combined = self.query(query) if query is not None else []
+        counts = failing_by_bit(self.combined, checks) if query is not None else {}
         self.scans += query is not None
         totals = self._totals(mine, ALL)
         return {
@@ -190,13 +196,23 @@ class Audit:
         """At most ``limit`` failing rows: the key and the judged columns, hidden ones masked."""
         if check.id in self.sampled:
             return self.sampled[check.id]
-        blame = check.matching() if relation == BATCH or check.bit is None else any_bit([check.bit])
+        blame = check.matching() if relation == BATCH or check.bit is None else self._with_bit(check.bit)
         found = sampling.columns(check)
         if blame is None or not found:
             return []
         columns = [exp.alias_(_text(k), k.name, quoted=True) for k in found]
         query = exp.select(*columns).from_(exp.table_(relation, quoted=True)).where(blame)
         return [sampling.shown(found, row) for row in self.query(query.limit(sampling.limit))]
+
+    def _with_bit(self, bit: int) -> exp.Expr | None:
+        """Rows of ``ALL`` with a bit set, by the few values of their mask: an engine skips other rows by
+        that, which it does not by an expression of bits."""
+        place, value = bit // BITS, bit_value(bit)
+        values = sorted({row[place] for row in self.combined if row[place] & value})
+        if not 0 < len(values) <= _FEW:
+            return any_bit([bit])
+        column = exp.column(mask_column(bit), quoted=True)
+        return exp.In(this=column, expressions=[exp.Literal.number(v) for v in values])
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ _KEPT = 0.35
 _SPOOLED = 0.6
 _ENTRY = 24
 """Bytes that a hash table adds to each entry."""
+_KEY = 16
+"""Bytes of a key that rows are grouped by."""
 _SHARE = 0.8
 """Of the machine's memory that DuckDB takes by itself."""
 _COMFORT = 10
@@ -66,6 +68,10 @@ def estimate(plan: Plan, opened: Resolved) -> Estimate:
     spooled = sum(
         _bytes(rows.get(node.source), plan.relations[node.source]) * _SPOOLED
         for node in plan.select(Extract)
+        if node.spool
+    ) + sum(
+        _bytes(rows.get(node.relation), plan.relations[node.relation]) * _SPOOLED
+        for node in plan.select(Transform)
         if node.spool
     )
     staged = _bytes(rows.get(plan.last), plan.output) * _KEPT
@@ -163,7 +169,8 @@ def _held(node: Transform, plan: Plan, rows: Mapping[str, int | None]) -> float:
             held = rows.get(node.reads[1])
             return _bytes(held, other) + (held or 0) * _ENTRY
         case "deduplicate" if given is not None:
-            return count * (width(given) + _ENTRY)
+            sorts = node.query.args.get("qualify") is not None  # whole rows; else keys are grouped
+            return count * ((width(given) if sorts else _KEY) + _ENTRY)
         case "aggregate" | "pivot":
             return count * (width(plan.relations[node.relation]) + _ENTRY)
     return 0.0

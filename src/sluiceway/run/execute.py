@@ -25,6 +25,7 @@ from sluiceway.run.inplace import judge_in_place, unstaged
 from sluiceway.run.quarantine_rows import Facts, Kept, kept_of, quarantined_rows, union, unreadable_rows
 from sluiceway.run.reach import Reach, slug
 from sluiceway.run.reading import reading, unchanged
+from sluiceway.run.spools import bind_spooled, bind_step
 from sluiceway.run.state import mark_of, since
 from sluiceway.schema import Column, Schema, TableName
 from sluiceway.sql.names import quoted
@@ -151,10 +152,14 @@ class Execution:
                 source = self.opened.sources[node.source]
                 raw, native = self.reach.fetch(node.source, source, self.reads[node.source])
                 timed.rows = raw.rows
-            spool = node.spool if checks else None
-            if not checks:
+            whole = not checks and not (node.numbered and self.reads[node.source].filters)
+            if whole:  # what was fetched is the spool
                 self._count(raw.rows)
                 self._finish_source(node.source, raw)
+            if whole and node.numbered:
+                bind_spooled(self, node.source, raw, numbered=True)
+                return
+            spool = None if whole else node.spool
         sql = self._filtered(node.source, native)
         self.relations.scan(node.source, sql)
         if spool is None:
@@ -198,7 +203,7 @@ class Execution:
         self._count(stage.rows + rejected)
         self._finish_source(node.source, self.engine.handoff(stage))
         if not checks:
-            self._bind_columns(node.source, stage.good, schema)
+            bind_spooled(self, node.source, stage, numbered=node.numbered)
             return
         with self.timer(f"audit {node.source}") as timed:
             judged = self.judge(stage, checks, kept_of(schema), phase="source", source=node.source)
@@ -263,9 +268,7 @@ class Execution:
 
     def _transform(self, node: Transform | PythonStep) -> None:
         if isinstance(node, Transform):
-            self.relations.step(node.relation, node.query, inline=node.inline)
-            if node.spool:
-                self._spool_step(node)
+            bind_step(self, node)
             return
         with self.timer(node.name) as timed:
             select = exp.select("*").from_(exp.table_(node.reads, quoted=True))
@@ -282,15 +285,6 @@ class Execution:
             self.engine.drop(stage)
             timed.rows = out.rows
         self.relations.scan(node.relation, f"SELECT * FROM {out.relation} AS _out")
-
-    def _spool_step(self, node: Transform) -> None:
-        schema = self.plan.relations[node.relation]
-        select = exp.select(*_columns(schema)).from_(exp.table_(node.relation, quoted=True))
-        with self.timer(node.name) as timed:
-            name, sql = f"step_{slug(node.relation)}", self.relations.compile(select)
-            stage = self.engine.stage(name, sql, parameters=self.plan.binds)
-            timed.rows = stage.rows
-        self._bind_columns(node.relation, stage.relation, schema)
 
     def stage(self, node: StageNode) -> Stage:
         with self.timer(node.name) as timed, reading(self.opened):

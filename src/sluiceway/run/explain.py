@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sluiceway.plan.build import names_read
 from sluiceway.plan.explain import describe_plan
-from sluiceway.plan.nodes import AuditGate, PythonStep, Stage, Transform
+from sluiceway.plan.nodes import AuditGate, Extract, PythonStep, Stage, Transform
 from sluiceway.run.audit import proven, with_bounds
 from sluiceway.run.check import metadata, plain
 from sluiceway.run.estimate import estimate
 from sluiceway.run.execute import Execution
 from sluiceway.run.resolve import resolved
+from sluiceway.run.spools import as_if_spooled
 from sluiceway.secrets import redact
 
 if TYPE_CHECKING:
@@ -76,8 +77,10 @@ def _engine_plan(plan: Plan, opened: Resolved) -> str:
         if native is None:
             return f"source '{name}' is streamed: what comes after it is planned when it was read"
         execution.relations.scan(name, native)
+    for extract in plan.select(Extract):
+        as_if_spooled(execution, extract.source, numbered=extract.numbered)
     for node in plan.select(Transform):
-        # what a run spools is shown as if it were computed in place: here no row is read
         execution.relations.step(node.relation, node.query, inline=node.inline)
+        as_if_spooled(execution, node.relation, numbered=node.numbered)
     query = plan.select(Stage)[0].query
     return redact(opened.engine.explain(execution.relations.compile(query)))

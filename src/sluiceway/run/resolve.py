@@ -62,7 +62,7 @@ class Resolved:
             started_at=self.started_at,
             count_reads=count_reads,
             dialect=self.engine.capabilities.dialect,
-            exact=self.engine.capabilities.exact,
+            spools=self.engine.capabilities.spools,
             unsupported=self.sink.unsupported,
             in_place=self.sink.capabilities.rewrites and self.engine.capabilities.prunes,
         )

@@ -1,4 +1,4 @@
-"""Both ways to deduplicate keep the same rows, on any table; and they are the right ones."""
+"""All ways to deduplicate keep the same rows, on any table; and they are the right ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from step_bench import Bench, parse
 
+from sluiceway.transforms import deduplicate
+
 TYPES = {"a": "INTEGER", "b": "VARCHAR", "v": "DOUBLE", "w": "VARCHAR"}
 ROW = st.tuples(
     st.one_of(st.none(), st.integers(0, 3)),
@@ -16,7 +18,7 @@ ROW = st.tuples(
     st.one_of(st.none(), st.sampled_from(["p", "q"])),
 )
 KEY = st.sampled_from([["a"], ["b"], ["a", "b"]])
-BY = st.sampled_from([None, ["v"], ["w", "v"]])
+BY = st.sampled_from([None, [], ["v"], ["w", "v"], ["a", "v"]])
 KEEP = st.sampled_from(["latest", "earliest"])
 
 _bench = Bench()
@@ -24,16 +26,18 @@ _bench = Bench()
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=st.lists(ROW, max_size=14), key=KEY, by=BY, keep=KEEP)
-def test_the_antijoin_keeps_what_the_window_keeps(
+def test_antijoin_and_losers_keep_what_the_window_keeps(
     rows: list[Any], key: list[str], by: Any, keep: str
 ) -> None:
-    _bench.con.execute("DROP TABLE IF EXISTS t")
+    _bench.con.execute("DROP VIEW IF EXISTS rows_of_t; DROP TABLE IF EXISTS t")
     _bench.table("t", TYPES, rows)
+    _bench.con.execute(f"CREATE VIEW rows_of_t AS SELECT *, rowid AS {deduplicate.ROW} FROM t")
     step: Any = parse("deduplicate", {"key": key, "by": by, "keep": keep})
     context = _bench.context()
     window = sorted(map(repr, _bench.rows(step.compile(context))))
     antijoin = sorted(map(repr, _bench.rows(step.compile_antijoin(context))))
-    assert window == antijoin
+    losers = sorted(map(repr, _bench.rows(step.compile_losers(context, "rows_of_t"))))
+    assert window == antijoin == losers
     assert window == sorted(map(repr, reference(rows, key, by, keep)))
 
 
@@ -70,7 +74,7 @@ def test_a_rerun_in_another_order_keeps_the_same_rows() -> None:
     rows = [(1, "x", 1.0, w) for w in ("p", "q", None)] * 2
     found = []
     for ordered in (rows, rows[::-1], sorted(rows, key=repr)):
-        _bench.con.execute("DROP TABLE IF EXISTS t")
+        _bench.con.execute("DROP VIEW IF EXISTS rows_of_t; DROP TABLE IF EXISTS t")
         _bench.table("t", TYPES, ordered)
         found.append(_bench.run("deduplicate", {"key": "a", "by": "v"})[1])
     assert found[0] == found[1] == found[2] == [(1, "x", 1.0, "q")]
