@@ -300,6 +300,7 @@ CONNECTOR = Connector(
     sink_config=PostgresSinkConfig,
     sink=PostgresSink,
     extra="postgres",
+    extensions=("postgres_scanner",),
     examples=(
         """\
 type: postgres
