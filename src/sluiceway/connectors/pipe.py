@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluiceway.duck import literal
+from sluiceway.duck import literal, load_extension, open_duckdb
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["CopyPipe", "copy_pipe"]
+__all__ = ["CopyPipe", "copy_pipe", "of_one_thread"]
 
 _CHUNK = 1 << 16
 """What a pipe holds; larger reads, into new memory each time, cost a tenth more."""
@@ -97,3 +97,28 @@ def copy_pipe(con: duckdb.DuckDBPyConnection, sql: str, folder: Path, options: s
         if pipe is not None:
             pipe.close()
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def of_one_thread(
+    con: duckdb.DuckDBPyConnection, folder: Path, extension: str
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB of its own with one thread, which may read and write the files that ``con`` may.
+
+    A writer that is no parallel one has work for one thread. Where a worker gets it, DuckDB 1.5.5's
+    Python waits for that by asking without a pause: a whole core, and Python's lock, for the whole COPY.
+    """
+    own = open_duckdb(threads=1, spill=folder)
+    try:
+        load_extension(own, extension)
+        names = ("allowed_directories", "allowed_paths")
+        selected = ", ".join(f"current_setting('{name}')" for name in names)
+        found = con.execute(f"SELECT {selected}, current_setting('enable_external_access')").fetchall()[0]
+        for name, paths in zip(names, found, strict=False):
+            own.execute(f"SET {name} = [{', '.join(map(literal, paths))}]")
+        if not found[2]:
+            own.execute("SET enable_external_access = false")
+            own.execute("SET lock_configuration = true")
+        yield own
+    finally:
+        own.close()
