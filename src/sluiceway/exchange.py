@@ -103,7 +103,8 @@ class Staged:
     are not files of their own, then ``good`` is the way.
 
     ``confirm`` is there where ``good`` reads a source where it lies: called after the rows were read and
-    before anything is committed, it raises if they may be others than those that were judged.
+    before anything is committed, it raises if they may be others than those that were judged. What reads
+    files, a source's or staged ones, reads nothing else of the engine.
     """
 
     id: str

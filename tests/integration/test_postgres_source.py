@@ -16,7 +16,7 @@ from tests.integration.databases import context, engine
 
 from sluiceway import plugins
 from sluiceway.connectors.base import Read
-from sluiceway.errors import PlanError, SourceError, SpecError
+from sluiceway.errors import EngineError, PlanError, SourceError, SpecError
 from sluiceway.exchange import Cursor
 
 if TYPE_CHECKING:
@@ -156,8 +156,81 @@ def test_nan_in_a_decimal_is_an_error_and_not_zero(
         sources(**keys).read(Read()).read_all()
 
 
-def test_projection_filters_and_the_mark_reach_the_server(
+@pytest.mark.parametrize("keys", [{"table": "t"}, {"query": "SELECT * FROM t"}])
+def test_nan_in_an_array_is_an_error_and_not_zero(
+    postgres: Server, database: str, sources: Any, keys: dict[str, str], tmp_path: Path
+) -> None:
+    postgres.execute(
+        "CREATE TABLE t (a numeric(12,2)[])",
+        "INSERT INTO t VALUES (NULL), ('{1.5,NULL,0}'), ('{}')",
+        database=database,
+    )
+    found = rows(sources(**keys), tmp_path, Read(confirmed=True))
+    assert sorted(map(str, found)) == ["(None,)", "([Decimal('1.50'), None, Decimal('0.00')],)", "([],)"]
+    postgres.execute("INSERT INTO t VALUES ('{1,NaN}')", database=database)
+    with pytest.raises(SourceError, match="NaN"):
+        sources(**keys).read(Read()).read_all()
+    source = sources(**keys)
+    with engine(tmp_path) as on:
+        scan = source.native_scan(on, Read(confirmed=True))
+        if "query" in keys:  # the server refuses
+            with pytest.raises(EngineError, match="NaN"):
+                on.query(scan)
+        else:
+            on.query(scan)
+            with pytest.raises(SourceError, match="NaN"):
+                source.fingerprint()
+
+
+def said_since(postgres: Server, begun: int, what: str) -> list[str]:
+    with postgres.log.open() as log:
+        log.seek(begun)
+        return [line for line in log if what in line]
+
+
+def test_the_server_is_asked_for_nan_only_where_a_zero_was_read(
     postgres: Server, database: str, sources: Any, tmp_path: Path
+) -> None:
+    postgres.execute(
+        "CREATE TABLE t (id int, a numeric(12,2), b numeric(4,1))",
+        "INSERT INTO t SELECT g, g, CASE WHEN g > 90 THEN NULL ELSE -g END FROM generate_series(1, 100) g",
+        f"ALTER DATABASE {database} SET log_statement = 'all'",
+        database=database,
+    )
+    begun = postgres.log.stat().st_size
+    with engine(tmp_path) as on:
+
+        def read(**how: Any) -> tuple[list[tuple[Any, ...]], PostgresSource]:
+            source = sources(table="t")
+            assert source.fingerprint() is None
+            sql = source.native_scan(on, Read(confirmed=True, **how))
+            return sorted(on.query(sql), key=lambda row: row[0]), source
+
+        found, source = read()
+        assert found[0] == (1, Decimal("1.00"), Decimal("-1.0"))
+        assert source.fingerprint() is None
+        assert said_since(postgres, begun, "'NaN'") == []
+
+        postgres.execute("UPDATE t SET b = 0 WHERE id = 7", database=database)
+        found, source = read()
+        assert found[6] == (7, Decimal("7.00"), Decimal("0.0"))
+        assert source.fingerprint() is None  # a true zero
+        assert len(said_since(postgres, begun, "'NaN'")) == 1
+        assert source.fingerprint() is None
+        assert len(said_since(postgres, begun, "'NaN'")) == 1  # asked and answered
+
+        postgres.execute("UPDATE t SET a = 'NaN' WHERE id = 99", database=database)
+        for how in ({}, {"filters": ("a > 50",)}, {"columns": ("id", "a")}):
+            found, source = read(**how)
+            with pytest.raises(SourceError, match="holds NaN"):
+                source.fingerprint()
+        found, source = read(filters=("a < 50", "id > 8"))  # PostgreSQL's NaN is greater than all numbers
+        assert (len(found), source.fingerprint()) == (41, None)
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+def test_projection_filters_and_the_mark_reach_the_server(
+    postgres: Server, database: str, sources: Any, tmp_path: Path, confirmed: bool
 ) -> None:
     postgres.execute(
         "CREATE TABLE t (id int, at timestamptz, s text, n numeric(9,2), unread text)",
@@ -167,7 +240,7 @@ def test_projection_filters_and_the_mark_reach_the_server(
         database=database,
     )
     mark = Cursor("t", "at", "TIMESTAMP WITH TIME ZONE", "2026-04-01 00:00:00+00")
-    read = Read(columns=("id", "s"), filters=("n > 95.5", "s <> 's99'"), since=mark)
+    read = Read(columns=("id", "s"), filters=("n > 95.5", "s <> 's99'"), since=mark, confirmed=confirmed)
     begun = postgres.log.stat().st_size
     assert sorted(rows(sources(table="t"), tmp_path, read)) == [(n, f"s{n}") for n in (96, 97, 98, 100)]
     with postgres.log.open() as log:

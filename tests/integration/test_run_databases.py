@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.integration.databases import BEFORE, MODES, TO_MARIADB, TO_POSTGRES, into, write_parquet
 
-from sluiceway.errors import DataQualityError
+from sluiceway import DataPipeline, PipelineConfig
+from sluiceway.errors import DataQualityError, SourceError
 from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store
 
@@ -108,6 +110,43 @@ def test_a_table_of_postgres_joined_deduplicated_and_judged_into_the_lake(
     reasons = {json.loads(row)["id"]: json.loads(why) for row, why in turned}
     assert set(reasons) == {"3", "4"}
     assert reasons["3"] == ["relationships:customer"]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("more", ["", "rules: [{not_null: id}]", "incremental: {cursor: id}"])
+@pytest.mark.parametrize("settings", [FROM_POSTGRES, TO_POSTGRES])
+def test_nan_is_never_published_as_a_number(
+    postgres: Server, pg: str, make_project: Any, settings: str, more: str
+) -> None:
+    """Read in place, audited and spooled, spooled for its cursor: the scanner reads NaN as 0."""
+    postgres.execute(
+        "CREATE TABLE t (id bigint, amount numeric(12,2), other numeric(4,1))",
+        "INSERT INTO t VALUES (1, 0, 1), (2, 'NaN', 2), (3, 30, 3)",
+        database=pg,
+    )
+    source = f"type: postgres, connection: db, table: t{', ' + more if more else ''}"
+    pipeline = into("append", source).replace("column: v", "column: amount")
+    project: ProjectOnDisk = make_project({"pipelines/a.yml": pipeline}, settings=settings)
+    result = project.run("a")
+    assert result.status == "failed"
+    assert isinstance(result.error, SourceError)
+    assert "NaN" in result.error.message
+    assert not project.exists("mart.a")
+    assert project.run("a", dry_run=True).status == "failed"
+    postgres.execute("UPDATE t SET amount = 20 WHERE id = 2", database=pg)
+    assert project.run("a").records.published == 3
+    assert project.rows("mart.a", "id, amount") == [(1, Decimal(0)), (2, Decimal(20)), (3, Decimal(30))]
+
+
+@pytest.mark.postgres
+def test_nan_is_no_number_in_python_either(postgres: Server, pg: str, make_project: Any) -> None:
+    postgres.execute("CREATE TABLE t (amount numeric(9,2))", "INSERT INTO t VALUES ('NaN')", database=pg)
+    pipeline = into("append", "type: postgres, connection: db, table: t").replace(
+        "column: v", "column: amount"
+    )
+    project: ProjectOnDisk = make_project({"pipelines/a.yml": pipeline}, settings=FROM_POSTGRES)
+    with pytest.raises(SourceError, match="NaN"):
+        asyncio.run(DataPipeline(PipelineConfig.load(project.folder / "pipelines/a.yml")).extract_data())
 
 
 @pytest.mark.postgres

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.integration.databases import TO_POSTGRES
 
+from sluiceway.connectors import pgsink
 from sluiceway.duck import open_duckdb
 from sluiceway.errors import SourceError
 from sluiceway.events import Event, NodeStarted
@@ -110,7 +111,11 @@ def staged_instead(project: ProjectOnDisk) -> None:
     project.write("sluiceway.yml", "project: test\n")
 
 
-def test_it_says_and_leaves_what_a_staged_run_does(pg: str, make_project: Any) -> None:
+@pytest.mark.parametrize("many", [0, 500_000])
+def test_it_says_and_leaves_what_a_staged_run_does(
+    pg: str, make_project: Any, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(pgsink, "_MANY", many)  # from so many rows on they are encoded by one thread
     project = made(make_project)
     staging = project.folder / ".sluiceway/staging"
     written: list[str] = []

@@ -95,6 +95,8 @@ class Read:
     since: Cursor | None = None
     strict: bool = True
     include_null_cursor: bool = False
+    confirmed: bool = False
+    """The caller asks ``Source.fingerprint`` once the rows were read and before they count."""
     rejects: str | None = None
     """on_bad_row: a name under which unreadable rows are kept for ``Source.rejected``."""
 
@@ -133,7 +135,8 @@ class Source(Protocol):
     def fingerprint(self) -> str | None:
         """Changes when what is read changes (size and mtime of files); None where that is not known.
 
-        The runner takes it before and after reading; a difference fails the run.
+        The runner takes it before and after reading; a difference fails the run. After a ``confirmed``
+        read it raises SourceError where the rows can't be trusted.
         """
         ...
 

@@ -60,6 +60,11 @@ class DatabaseSink(Database):
         """Bulk load the rows of ``sql``; how many the server took."""
         raise NotImplementedError
 
+    @contextmanager
+    def _encoder(self, con: duckdb.DuckDBPyConnection, staged: Staged) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The DuckDB that encodes the good rows."""
+        yield con
+
     # publish ----------------------------------------------------------------------------------------
 
     def publish(self, verdict: Verdict, staged: Staged, order: PublishOrder) -> Receipt:
@@ -221,11 +226,13 @@ class DatabaseSink(Database):
         if order.mode in ("append", "replace") and all(c.direct for c in columns):
             for sql in load(self.dialect, target, "unused", names, order).statements[:-1]:
                 session.execute(sql)
-            self._counted(self._copy(session, con, target, names, rows), staged, order)
+            with self._encoder(con, staged) as encoder:
+                self._counted(self._copy(session, encoder, target, names, rows), staged, order)
             return 0
         spelled = [(c.name, c.spelled if c.direct else self._type("VARCHAR", key=False)) for c in columns]
         temporary = self._temporary(session, spelled, order.key)
-        self._counted(self._copy(session, con, temporary, names, rows), staged, order)
+        with self._encoder(con, staged) as encoder:
+            self._counted(self._copy(session, encoder, temporary, names, rows), staged, order)
         self._settle_temporary(session, temporary)
         restored = ", ".join(
             f"{c.restored.format(self.dialect.ident(c.name))} AS {self.dialect.ident(c.name)}"

@@ -379,9 +379,9 @@ def _fed(pipe: CopyPipe) -> Iterator[str]:
     def feed() -> None:
         try:
             for chunk in pipe.chunks():
-                view = memoryview(chunk)
-                while view:
-                    view = view[os.write(writer, view) :]
+                left = chunk
+                while left:
+                    left = left[os.write(writer, left) :]
         except BrokenPipeError:
             pass  # the client stopped reading, and says why
         except Exception:  # noqa: BLE001, S110 DuckDB's error, kept as pipe.failed and raised by the caller

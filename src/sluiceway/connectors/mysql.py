@@ -314,6 +314,7 @@ CONNECTOR = Connector(
     sink_config=MysqlSinkConfig,
     sink=MysqlSink,
     extra="mysql",
+    extensions=("mysql_scanner",),
     examples=(
         """\
 type: mysql

@@ -54,7 +54,7 @@ class PgColumn:
     ``spelled`` is PostgreSQL's type, ``type`` what we read it as. ``server`` is what the server must
     compute for that, None where the scanner reads it right; ``cast`` says that DuckDB still casts.
     ``binary``: a value cast to ``type`` is what a binary COPY into the column takes. ``refused`` says
-    why it can't be read.
+    why it can't be read. ``nan``: the scanner would read NaN in it as 0.
     """
 
     name: str
@@ -66,6 +66,12 @@ class PgColumn:
     binary: bool = True
     refused: str | None = None
     nan: bool = False
+
+    @property
+    def holds_nan(self) -> str:
+        """PostgreSQL's condition that the value is NaN, or has an element that is; NULL for NULL."""
+        value = ident(self.name)
+        return f"'NaN' = ANY ({value})" if self.spelled.endswith("[]") else f"{value} = 'NaN'"
 
 
 def describe_sql(relation: str) -> str:
@@ -167,6 +173,7 @@ def _array(name: str, spelled: str, element: str | None, numeric: str | None) ->
         "type": inner["type"] + "[]",
         "cast": inner.get("cast", False),
         "binary": not inner.get("cast", False),
+        "nan": inner.get("nan", False),
     }
 
 

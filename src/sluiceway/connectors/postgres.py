@@ -21,6 +21,7 @@ from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkCon
 from sluiceway.connectors.pgclient import PgServer, PostgresKeys, pg_errors, scan_failure
 from sluiceway.connectors.pgsink import PostgresSink
 from sluiceway.connectors.pgtypes import PgColumn, describe_sql, free_numeric, pg_column, pg_type
+from sluiceway.connectors.pgzeros import ZeroWatch, over
 from sluiceway.duck import ident, literal, open_duckdb, relation
 from sluiceway.errors import SourceError, SpecError, Where
 from sluiceway.schema import Column, Schema, family
@@ -84,6 +85,7 @@ class PostgresSource:
         self.table = None if config.table is None else parse_table(config.table, context.where)
         self._columns: tuple[PgColumn, ...] | None = None
         self._own: duckdb.DuckDBPyConnection | None = None
+        self._zeros: tuple[ZeroWatch, Read] | None = None
 
     @property
     def _what(self) -> str:
@@ -194,10 +196,19 @@ class PostgresSource:
         with pg_errors(self.server, SourceError, what=self._what):
             self.server.attach(con, alias, self.table[0] if self.table else None)
         if self.table is not None and not any(c.server for c in columns):
-            self._refuse_nan(columns, read)
-            inner, where = relation(alias, *self.table), self._since(read, "duckdb")
-            selected = ", ".join(self._cast(c) for c in columns)
-            sql = f"SELECT {selected} FROM {inner}" + (f" WHERE {where}" if where else "")
+            watch = None
+            if not read.confirmed:
+                self._refuse_nan(read)
+            elif any(c.nan for c in columns):
+                watch = ZeroWatch(con, alias)
+                self._zeros = watch, read
+            since = self._since(read, "duckdb")
+            where = [*([since] if since else [])]
+            # a filter does not pass by what notes zeros, so it stands below it
+            where += [f"({f})" for f in over(read.filters, [c for c in columns if not self._declared(c)])]
+            selected = ", ".join(self._cast(c, watch) for c in columns)
+            sql = f"SELECT {selected} FROM {relation(alias, *self.table)}"
+            sql += f" WHERE {' AND '.join(where)}" if where else ""
         else:
             remote = literal(self._remote(columns, read))
             selected = ", ".join(self._cast(c) for c in columns)
@@ -209,14 +220,17 @@ class PostgresSource:
             sql = f"SELECT {', '.join(ident(name) for name in read.columns)} FROM ({sql}) AS _all"
         return sql
 
-    def _cast(self, column: PgColumn) -> str:
+    def _cast(self, column: PgColumn, watch: ZeroWatch | None = None) -> str:
         """What DuckDB still has to do to a column that the scanner hands over."""
-        quoted = ident(column.name)
+        quoted = value = ident(column.name)
+        if column.cast:
+            value = f"CAST({quoted} AS {column.type})"
+        if column.nan and watch is not None:
+            value = watch.value(value, listed=column.type.endswith("[]"))
         declared = self._declared(column)
         if declared is not None and declared.upper() != column.type.upper():
-            value = f"CAST({quoted} AS {column.type})" if column.cast else quoted
-            return f"CAST({value} AS {declared}) AS {quoted}"
-        return f"CAST({quoted} AS {column.type}) AS {quoted}" if column.cast else quoted
+            value = f"CAST({value} AS {declared})"
+        return value if value == quoted else f"{value} AS {quoted}"
 
     def _remote(self, columns: tuple[PgColumn, ...], read: Read) -> str:
         """The SELECT that PostgreSQL runs where it has to cast, or where the user gave a query."""
@@ -226,8 +240,9 @@ class PostgresSource:
             if column.nan and column.server is None:
                 # the scanner would read NaN as 0
                 value = (
-                    f"CASE WHEN {quoted} <> 'NaN' THEN {quoted} "
-                    f"ELSE ({quoted}::text || ' can''t be read as {column.type}')::numeric END"
+                    f"CASE WHEN {column.holds_nan} "
+                    f"THEN ({quoted}::text || ' can''t be read as {column.type}')::{column.spelled} "
+                    f"ELSE {quoted} END"
                 )
                 listed.append(f"({value})::{column.spelled} AS {quoted}")
             else:
@@ -250,15 +265,17 @@ class PostgresSource:
         condition = f"{name} {'>' if read.strict else '>='} CAST({literal(mark.value)} AS {type_})"
         return f"({condition} OR {name} IS NULL)" if read.include_null_cursor else condition
 
-    def _refuse_nan(self, columns: tuple[PgColumn, ...], read: Read) -> None:
-        """The scanner reads NaN of a numeric column as 0 and says nothing: look for one first."""
-        names = [ident(c.name) for c in columns if c.nan]
+    def _refuse_nan(self, read: Read) -> None:
+        """Ask the server for NaN in a numeric column; see ``pgzeros``."""
+        watched = [c for c in self._read_columns() if c.nan]
+        names = [ident(c.name) for c in watched]
         if not names or self.table is None:
             return
         since = self._since(read, "postgres")
-        any_nan = " OR ".join(f"{name} = 'NaN'" for name in names)
+        any_nan = " OR ".join(c.holds_nan for c in watched)
         sql = f"SELECT 1 FROM {relation(*self.table)} WHERE ({any_nan})"
         with self._session() as con:
+            con.execute("SET jit = off")  # compiling takes longer than it saves
             found = con.execute(sql + (f" AND {since}" if since else "") + " LIMIT 1").fetchall()
         if found:
             raise SourceError(
@@ -297,6 +314,9 @@ class PostgresSource:
         return scan_failure(self.server, self._what, error, self.table[1] if self.table else None)
 
     def fingerprint(self) -> str | None:
+        """None; the read is confirmed, or SourceError raised: a 0 that was read may have been NaN."""
+        if self._zeros is not None and self._zeros[0].moved():
+            self._refuse_nan(self._zeros[1])
         return None
 
     def folders(self) -> tuple[Path, ...]:
@@ -320,6 +340,7 @@ CONNECTOR = Connector(
     sink_config=PostgresSinkConfig,
     sink=PostgresSink,
     extra="postgres",
+    extensions=("postgres_scanner",),
     examples=(
         """\
 type: postgres

@@ -135,6 +135,7 @@ class Execution:
             since=mark,
             strict=spec.incremental is None or spec.incremental.lag is None,
             include_null_cursor=missing,
+            confirmed=True,
             rejects=None if spec.config.on_bad_row == "fail" else f"_rejects_{name}",
         )
 

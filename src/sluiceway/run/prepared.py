@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sluiceway.plan.build import names_read
 from sluiceway.run.execute import Execution
+from sluiceway.run.reading import unchanged
 from sluiceway.run.resolve import resolved
 
 if TYPE_CHECKING:
@@ -42,3 +43,4 @@ def prepared(pipeline: Pipeline) -> Iterator[tuple[Plan, Execution]]:
         execution.open_scans()
         execution.bind_sources()
         yield plan, execution
+        unchanged(opened)
