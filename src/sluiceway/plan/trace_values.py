@@ -13,7 +13,20 @@ from sluiceway.sql.support import AGGREGATES, WINDOW_ONLY
 
 __all__ = ["Scope", "Unknown", "aggregates", "resolve", "union", "value"]
 
-_HASHES = frozenset({"md5", "sha1", "sha256", "hash", "md5_number", "md5_number_lower", "md5_number_upper"})
+_HASHES = frozenset(
+    {
+        "md5",
+        "sha1",
+        "sha256",
+        "hash",
+        "md5_number",
+        "md5_number_lower",
+        "md5_number_upper",
+        "sw_sha256",
+        "sw_hmac_sha256",
+        "sw_hide",
+    }
+)
 Run = Callable[[Any, Mapping[str, Traced], "Scope | None"], Traced]
 
 

@@ -69,6 +69,11 @@ _DOCS = {
     "sha256": "sha256(text): in hexadecimal digits, of the text in UTF-8",
     "hmac_sha256": "hmac_sha256(text, inner, outer): RFC 2104 in hexadecimal digits; inner and outer are the "
     "key padded and combined with 0x36 and 0x5C, 64 bytes each, bound beside the SQL",
+    "unnest_item": "unnest_item(list, keep): in a SELECT's columns: a row for each element, its "
+    "value; keep is "
+    "TRUE or FALSE: a list that is empty or NULL gives one row with NULL",
+    "unnest_number": "unnest_number(list, keep): beside unnest_item of the same list: the element's number, "
+    "from 1",
     "hide": "hide(text, n): asterisks for all but the last n code points; for all if there are no more",
 }
 

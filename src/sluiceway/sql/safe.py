@@ -20,6 +20,9 @@ from sluiceway.sql import support
 from sluiceway.sql.clock import clock_name, with_clock
 from sluiceway.sql.names import bind_tables, tables_of, variables_of
 from sluiceway.sql.primitives import PRIMITIVES
+from sluiceway.sql.rewrite.context import line_of
+from sluiceway.sql.targets import TARGETS, rewrite_hint
+from sluiceway.sql.types import NAMES
 
 __all__ = [
     "bind_tables",
@@ -249,12 +252,12 @@ def _not_a_lambda(node: Any) -> Any:
 
 
 def _check(tree: exp.Expr, dialect: str, where: Where, *, ours: bool) -> None:
-    target = support.TARGETS.get(dialect)
+    target = TARGETS.get(dialect)
     if target is None:
         raise PlanError(
             f"users' SQL is not supported on {dialect} yet",
             where=where,
-            hint=f"targets: {', '.join(sorted(support.TARGETS))}",
+            hint=f"targets: {', '.join(sorted(TARGETS))}",
         )
     for node in tree.walk():
         if clock_name(node):
@@ -301,9 +304,9 @@ def _check_function(
             hint="build a stable value out of columns, such as md5(concat_ws('|', a, b))",
         )
     raise PlanError(
-        f"the function {name}() is not allowed on {dialect}",
+        f"the function {name}() is not allowed on {_engine(dialect)}{_line(node)}",
         where=where,
-        hint=_near(name, target.functions),
+        hint=(rewrite_hint(name) if dialect != "duckdb" else None) or _near(name, target.functions),
     )
 
 
@@ -378,11 +381,21 @@ def _refused(node: Any, dialect: str, where: Where) -> PlanError:
     if name in _WHY:
         why, hint = _WHY[name]
         return PlanError(f"{_fragment(node)} {why}", where=where, hint=hint)
+    instead = rewrite_hint(name) if dialect != "duckdb" else None
     return PlanError(
-        f"{_kind(node)} is not allowed on {dialect}: {_fragment(node)}",
+        f"{_kind(node)} is not allowed on {_engine(dialect)}: {_fragment(node)}{_line(node)}",
         where=where,
-        hint="write it with plain SELECT, or as a step of its own",
+        hint=instead or "write it with plain SELECT, or as a step of its own",
     )
+
+
+def _engine(dialect: str) -> str:
+    return dialect if dialect == "duckdb" else NAMES.get(dialect, dialect)
+
+
+def _line(node: Any) -> str:
+    line = line_of(node)
+    return f", in line {line} of the SQL" if line and line > 1 else ""
 
 
 def _kind(node: Any) -> str:

@@ -18,7 +18,7 @@ from sluiceway.sql.primitives import lower
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["arrow_schema", "canonical", "describe", "parse_type", "schema_of_arrow"]
+__all__ = ["arrow_schema", "canonical", "describe", "parse_type", "schema_of_arrow", "types_of", "value_of"]
 
 _local = threading.local()
 
@@ -72,6 +72,43 @@ def describe(
     schema = Schema(tuple(Column(row[0], row[1]) for row in rows))
     _unique(schema, where)
     return schema
+
+
+def types_of(query: exp.Query, inputs: Mapping[str, Schema]) -> list[tuple[str, str]]:
+    """As ``describe``, for a query of any shape: two columns may have one name.
+
+    Raises:
+        PlanError: what DuckDB's binder says.
+    """
+    import duckdb
+
+    empty = [_empty(name, schema) for name, schema in inputs.items()]
+    values = {p.name: p.meta.get("sample") for p in query.find_all(exp.Placeholder)}
+    text = _beside(lower(query, "duckdb"), empty)
+    try:
+        rows = _connection().execute(f"DESCRIBE {text}", values or None).fetchall()
+    except duckdb.Error as error:
+        raise _explained(str(error), inputs, None) from error
+    return [(str(row[0]), str(row[1])) for row in rows]
+
+
+def value_of(expression: exp.Expr, type_: str) -> str | None:
+    """What an expression without columns gives, as text, when it is cast to ``type_``.
+
+    >>> value_of(exp.Literal.string("2024-1-5"), "DATE")
+    '2024-01-05'
+
+    Raises:
+        PlanError: what DuckDB says of it.
+    """
+    import duckdb
+
+    text = lower(expression, "duckdb").sql("duckdb")
+    try:
+        row = _connection().execute(f"SELECT CAST(CAST({text} AS {type_}) AS VARCHAR)").fetchone()
+    except duckdb.Error as error:
+        raise PlanError(_binder_message(str(error))) from error
+    return None if row is None or row[0] is None else str(row[0])
 
 
 def _beside(query: exp.Expr, empty: list[str]) -> str:

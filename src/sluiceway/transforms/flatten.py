@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from sqlglot import exp
 
 from sluiceway.errors import PlanError
+from sluiceway.sql.primitives import call
 from sluiceway.sql.typing import parse_type
 from sluiceway.transforms.base import Step, StepContext
 from sluiceway.transforms.common import col, current, unique_names
@@ -79,45 +80,27 @@ class Flatten(Step):
             raise PlanError(
                 "keep needs another name for the element", where=ctx.where, hint=f"to: {name}_item"
             )
-        elements, numbers = self._elements(ctx, name)
+        elements = self._elements(ctx, name)
+        keep = exp.true() if self.keep_empty else exp.false()
         chosen: list[Any] = []
         for other in ctx.schema.names:
             if other != name or self.keep:
                 chosen.append(col(other))
             if other == name:
-                chosen.append(exp.alias_(_call("unnest", elements), to, quoted=True))
+                chosen.append(exp.alias_(call("unnest_item", elements, keep), to, quoted=True))
         if self.position:
-            chosen.append(exp.alias_(_call("unnest", numbers), self.position, quoted=True))
+            number = call("unnest_number", elements.copy(), keep.copy())
+            chosen.append(exp.alias_(number, self.position, quoted=True))
         unique_names((item.alias_or_name for item in chosen), ctx.where)
         return exp.select(*chosen).from_(current(ctx))
 
-    def _elements(self, ctx: StepContext, name: str) -> tuple[Any, Any]:
-        """The list to unnest, and its numbers, equally long."""
-        elements: Any = col(name)
+    def _elements(self, ctx: StepContext, name: str) -> Any:
+        """The list to unnest."""
         type_ = ctx.schema[name].type
-        if not type_.endswith("[]"):  # an array of fixed size
-            elements = exp.Cast(this=elements, to=parse_type(type_[: type_.rindex("[")] + "[]", ctx.where))
-        numbers: Any = _call(
-            "range",
-            exp.Literal.number(1),
-            exp.Add(this=_call("len", elements.copy()), expression=exp.Literal.number(1)),
-        )
-        if not self.keep_empty:
-            return elements, numbers
-        empty = exp.func(
-            "COALESCE",
-            exp.EQ(this=_call("len", elements.copy()), expression=exp.Literal.number(0)),
-            exp.true(),
-        )
-        nothing = exp.Array(expressions=[exp.null()])
-        return (
-            exp.Case().when(empty, nothing).else_(elements),
-            exp.Case().when(empty.copy(), nothing.copy()).else_(numbers),
-        )
-
-
-def _call(name: str, *args: Any) -> exp.Anonymous:
-    return exp.Anonymous(this=name, expressions=list(args))
+        if type_.endswith("[]"):
+            return col(name)
+        # an array of fixed size
+        return exp.Cast(this=col(name), to=parse_type(type_[: type_.rindex("[")] + "[]", ctx.where))
 
 
 def _kind(type_: str) -> str | None:

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from sluiceway.errors import PlanError
 from sluiceway.secrets import register_secret
+from sluiceway.sql.primitives import call
 from sluiceway.transforms.base import Step, StepContext
 from sluiceway.transforms.common import col, current, mapping_fields
 
@@ -106,34 +107,22 @@ def _masked(name: str, method: Method, ctx: StepContext) -> Any:
             where=ctx.where,
             hint="flatten it first, or mask it with nullify",
         )
-    text = exp.cast(col(name), "VARCHAR", dialect="duckdb")
+    text = call("string_of", col(name), ctx.schema[name].type, "exact")
     if method.redact:
         shown = method.redact if isinstance(method.redact, str) else "***"
         return _unless_null(name, exp.Literal.string(shown))
     if method.partial is not None:
-        return _partial(text, method.partial)
+        return call("hide", text, method.partial)
     if method.hmac is not None:
         return _hmac(text, method.hmac.get_secret_value(), ctx)
-    return _call("sha256", text)
-
-
-def _partial(text: exp.Expr, shown: int) -> exp.Expr:
-    """Stars, then the last ``shown`` characters; a value as short as that is all stars."""
-    hidden = exp.Sub(this=_call("length", text.copy()), expression=exp.Literal.number(shown))
-    stars = _call("repeat", exp.Literal.string("*"), hidden)
-    short = exp.LTE(this=_call("length", text.copy()), expression=exp.Literal.number(shown))
-    whole = _call("repeat", exp.Literal.string("*"), _call("length", text.copy()))
-    tail = _call("right", text.copy(), exp.Literal.number(shown))
-    return exp.Case().when(short, whole).else_(exp.DPipe(this=stars, expression=tail))
+    return call("sha256", text)
 
 
 def _hmac(text: exp.Expr, key: str, ctx: StepContext) -> exp.Expr:
-    """RFC 2104 out of sha256(): the two padded keys are bound, never in SQL text."""
+    """RFC 2104: the two padded keys are bound, never in SQL text."""
     register_secret(key)
     inner, outer = _pads(key.encode())
-    first = _sha256_blob(exp.DPipe(this=_blob(ctx.bind(inner)), expression=_call("encode", text)))
-    joined = exp.DPipe(this=_blob(ctx.bind(outer)), expression=_call("unhex", first))
-    return _sha256_blob(joined)
+    return call("hmac_sha256", text, ctx.bind(inner), ctx.bind(outer))
 
 
 def _pads(key: bytes) -> tuple[bytes, bytes]:
@@ -143,17 +132,5 @@ def _pads(key: bytes) -> tuple[bytes, bytes]:
     return bytes(b ^ 0x36 for b in key), bytes(b ^ 0x5C for b in key)
 
 
-def _sha256_blob(blob: exp.Expr) -> exp.Expr:
-    return _call("sha256", blob)
-
-
-def _blob(value: exp.Expr) -> exp.Expr:
-    return exp.Cast(this=value, to=exp.DataType.build("BLOB", dialect="duckdb"))
-
-
 def _unless_null(name: str, value: exp.Expr) -> exp.Expr:
     return exp.Case().when(exp.not_(col(name).is_(exp.null())), value)
-
-
-def _call(name: str, *args: Any) -> exp.Anonymous:
-    return exp.Anonymous(this=name, expressions=list(args))

@@ -54,6 +54,9 @@ ANSWERS: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
     "string_of": [((exp.cast(exp.Literal.number(1), "DOUBLE"), "DOUBLE"), "1.0"),
                   ((True, "BOOLEAN"), "true")],
     "substring": [(("émile", 2, 3), "mil"), (("ab", 5, 2), "")],
+    "unnest_item": [((exp.Array(expressions=[exp.Literal.number(7)]), False), 7),
+                    ((exp.Array(expressions=[]), True), None)],
+    "unnest_number": [((exp.Array(expressions=[exp.Literal.number(7)]), False), 1)],
     "try_cast": [(("12", "INTEGER"), 12), (("x", "INTEGER", "VARCHAR"), None)],
 }  # fmt: skip
 

@@ -240,5 +240,5 @@ def test_binding_names() -> None:
 
 
 def test_an_unknown_target_takes_no_sql() -> None:
-    with pytest.raises(PlanError, match="not supported on spark yet"):
-        check_supported(parse_select("SELECT 1", HERE), "spark", HERE)
+    with pytest.raises(PlanError, match="not supported on sqlite yet"):
+        check_supported(parse_select("SELECT 1", HERE), "sqlite", HERE)

@@ -71,8 +71,8 @@ def _reasons(*args: exp.Expr) -> exp.Expr:
 def _hmac(text: exp.Expr, inner: exp.Expr, outer: exp.Expr) -> exp.Expr:
     return fill(
         "duckdb",
-        "sha256(CAST(:outer AS BLOB) || unhex(sha256(CAST(:inner AS BLOB) || encode(:text))))",
-        text=text, inner=inner, outer=outer,
+        "sha256(CAST(:opad AS BLOB) || unhex(sha256(CAST(:ipad AS BLOB) || encode(:text))))",
+        text=text, ipad=inner, opad=outer,
     )  # fmt: skip
 
 
@@ -80,6 +80,20 @@ _HIDE = (
     "CASE WHEN length(:text) <= :n THEN repeat('*', length(:text)) "
     "ELSE repeat('*', length(:text) - :n) || right(:text, :n) END"
 )
+
+_NONE = "CASE WHEN coalesce(len(:l) = 0, TRUE) THEN [NULL] ELSE {} END"
+
+
+def _unnested(items: str) -> Emitter:
+    """The list, or its numbers, equally long."""
+
+    def emit(listed: exp.Expr, keep: exp.Expr) -> exp.Expr:
+        kept = isinstance(keep, exp.Boolean) and bool(keep.this)
+        text = _NONE.replace("{}", items) if kept else items
+        return fill("duckdb", f"unnest({text})", l=listed)
+
+    return emit
+
 
 EMITTERS: Mapping[str, Emitter] = {
     "among": _among,
@@ -110,6 +124,8 @@ EMITTERS: Mapping[str, Emitter] = {
     "sha256": _fn("sha256"),
     "string_of": lambda value, _type, _exact=None: _text(value),
     "substring": _fn("substring"),
+    "unnest_item": _unnested(":l"),
+    "unnest_number": _unnested("range(1, len(:l) + 1)"),
     "try_cast": lambda value, type_, _from=None: exp.TryCast(
         this=value, to=exp.DataType.build(text_of(type_), "duckdb")
     ),

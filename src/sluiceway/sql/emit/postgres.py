@@ -99,6 +99,19 @@ def _least_rows(n: exp.Expr, *values: exp.Expr) -> exp.Expr:
     return fill("postgres", f"(array_agg(:row ORDER BY {order}))[1 : :n]", row=row, n=n, **holes)
 
 
+def _unnested(items: str, none: str) -> Emitter:
+    """Two of them in one SELECT go in step."""
+
+    def emit(listed: exp.Expr, keep: exp.Expr) -> exp.Expr:
+        kept = isinstance(keep, exp.Boolean) and bool(keep.this)
+        some = (
+            f"CASE WHEN coalesce(cardinality(:l) = 0, TRUE) THEN {none} ELSE {items} END" if kept else items
+        )
+        return fill("postgres", f"unnest({some})", l=listed)
+
+    return emit
+
+
 EMITTERS: Mapping[str, Emitter] = {
     "among": _among,
     "concat": lambda *parts: _joined(list(parts)),
@@ -114,9 +127,9 @@ EMITTERS: Mapping[str, Emitter] = {
         "t", "n",
     ),
     "hmac_sha256": _template(
-        "encode(sha256(CAST(:outer AS BYTEA) || sha256(CAST(:inner AS BYTEA) "
+        "encode(sha256(CAST(:opad AS BYTEA) || sha256(CAST(:ipad AS BYTEA) "
         "|| convert_to(:t, 'UTF8'))), 'hex')",
-        "t", "inner", "outer",
+        "t", "ipad", "opad",
     ),
     "is_finite": _template(":x NOT IN ('NaN', 'Infinity', '-Infinity')", "x"),
     "is_json": is_json,
@@ -132,5 +145,9 @@ EMITTERS: Mapping[str, Emitter] = {
     "sha256": _template("encode(sha256(convert_to(:t, 'UTF8')), 'hex')", "t"),
     "string_of": _string_of,
     "substring": _fn("substr"),
+    "unnest_item": _unnested(":l", "array_append(:l, NULL)"),
+    "unnest_number": _unnested(
+        "CAST(ARRAY(SELECT generate_series(1, cardinality(:l))) AS BIGINT[])", "CAST(ARRAY[NULL] AS BIGINT[])"
+    ),
     "try_cast": _try_cast,
 }  # fmt: skip

@@ -14,6 +14,7 @@ from sluiceway.schema import family
 from sluiceway.sql.emit.postgres_text import text as text_of_value
 from sluiceway.sql.emit.shapes import PAIRS, with_parts
 from sluiceway.sql.emit.template import fill
+from sluiceway.sql.emit.types import canonical
 from sluiceway.sql.types import to_engine
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def cast(value: exp.Expr, of: str, to: str, *, safe: bool) -> exp.Expr:
     Raises:
         PlanError: PostgreSQL can't hold one of the types, or there is no such cast.
     """
+    of, to = (canonical(t) if family(t) == "unknown" else t for t in (of, to))  # another name for a type
     target, group, source = to_engine(to, "postgres").upper(), family(to), family(of)
     if of.upper() == to.upper():
         return value
@@ -146,6 +148,8 @@ def cast(value: exp.Expr, of: str, to: str, *, safe: bool) -> exp.Expr:
         return text_of_value(value, of)
     if of.upper() == '"NULL"':
         return fill("postgres", f"CAST(:x AS {target})", x=value)
+    if source == "decimal" and to.upper() == "DOUBLE":
+        return _double(value, of)
     if source == "text" and group == "float":
         return _floating(value, to, target, safe=safe)
     if source == "text" and group in _READ:
@@ -154,11 +158,7 @@ def cast(value: exp.Expr, of: str, to: str, *, safe: bool) -> exp.Expr:
         return fill("postgres", f"CAST(CAST(:x AS INT) AS {target})", x=value)
     if group == "boolean" and source in ("integer", "decimal", "float"):
         return fill("postgres", ":x <> 0", x=value)
-    if of.upper() == "FLOAT" and group == "decimal":
-        raise PlanError(
-            "DuckDB computes a cast of FLOAT to DECIMAL in single precision, and PostgreSQL does not",
-            hint="cast to DOUBLE first: CAST(CAST(x AS DOUBLE) AS DECIMAL(18,2))",
-        )
+    _not_single(of, group)
     if group in ("integer", "decimal") and source in ("integer", "decimal", "float"):
         return _number(value, source, to, target, safe=safe)
     if (source, group) == ("float", "float") and to.upper() == "FLOAT":
@@ -169,6 +169,14 @@ def cast(value: exp.Expr, of: str, to: str, *, safe: bool) -> exp.Expr:
         f"a cast of {of} to {to} can't be made the same on PostgreSQL as on DuckDB",
         hint="cast in two steps, by VARCHAR, or leave it to a step on DuckDB",
     )
+
+
+def _not_single(of: str, group: str) -> None:
+    if of.upper() == "FLOAT" and group == "decimal":
+        raise PlanError(
+            "DuckDB computes a cast of FLOAT to DECIMAL in single precision, and PostgreSQL does not",
+            hint="cast to DOUBLE first: CAST(CAST(x AS DOUBLE) AS DECIMAL(18,2))",
+        )
 
 
 def _read(value: exp.Expr, to: str, target: str, group: str, *, safe: bool) -> exp.Expr:
@@ -222,6 +230,20 @@ def _number(value: exp.Expr, source: str, to: str, target: str, *, safe: bool) -
 def _whole(rounded: exp.Expr) -> exp.Expr:
     exact = fill("postgres", _WHOLE, r=rounded)
     return fill("postgres", "CASE WHEN :r < 0 THEN -(:w) ELSE :w END", r=rounded, w=exact)
+
+
+def _double(value: exp.Expr, of: str) -> exp.Expr:
+    """What has more digits than a double is cast in two parts, which rounds twice, as DuckDB does."""
+    width, scale = (int(n) for n in re.findall(r"\d+", of))
+    if width <= 15 or not scale:
+        return fill("postgres", "CAST(:x AS FLOAT8)", x=value)
+    return fill(
+        "postgres",
+        f"CASE WHEN abs(:x) <= {2**53 // 10**scale} THEN CAST(:x AS FLOAT8) "
+        f"ELSE CAST(trunc(:x) AS FLOAT8) + CAST((:x - trunc(:x)) * {10**scale} AS FLOAT8) "
+        f"/ CAST('1e{scale}' AS FLOAT8) END",
+        x=value,
+    )
 
 
 def _narrow(value: exp.Expr, *, safe: bool) -> exp.Expr:

@@ -15,7 +15,10 @@ from sluiceway.sql.emit.template import Emitter, fill, text_of
 from sluiceway.sql.regex import regex
 from sluiceway.sql.types import to_engine
 
-__all__ = ["EMITTERS"]
+__all__ = ["EMITTERS", "GENERATED"]
+
+GENERATED = "sluiceway_generated_"
+"""Begins a call that stands for a column of a generator until the whole SELECT is seen."""
 
 
 def _fn(name: str) -> Emitter:
@@ -101,6 +104,15 @@ def _literal(part: str | exp.Expr) -> exp.Expr:
     return exp.Literal.string(part) if isinstance(part, str) else part
 
 
+def _generated(field: str) -> Emitter:
+    """A SELECT takes one generator: ``rewrite.queries`` makes one of these that it shares."""
+
+    def emit(listed: exp.Expr, keep: exp.Expr) -> exp.Expr:
+        return exp.Anonymous(this=f"{GENERATED}{field}", expressions=[listed, keep])
+
+    return emit
+
+
 EMITTERS: Mapping[str, Emitter] = {
     "among": _among,
     "concat": _fn("concat"),
@@ -114,9 +126,9 @@ EMITTERS: Mapping[str, Emitter] = {
         "t", "n",
     ),
     "hmac_sha256": _template(
-        "sha2(concat(CAST(:outer AS BINARY), unhex(sha2(concat(CAST(:inner AS BINARY), "
+        "sha2(concat(CAST(:opad AS BINARY), unhex(sha2(concat(CAST(:ipad AS BINARY), "
         "encode(:t, 'UTF-8')), 256))), 256)",
-        "t", "inner", "outer",
+        "t", "ipad", "opad",
     ),
     "is_finite": _template("NOT isnan(:x) AND abs(:x) <> CAST('Infinity' AS DOUBLE)", "x"),
     "is_json": is_json,
@@ -133,4 +145,6 @@ EMITTERS: Mapping[str, Emitter] = {
     "string_of": _string_of,
     "substring": _fn("substring"),
     "try_cast": _try_cast,
+    "unnest_item": _generated("item"),
+    "unnest_number": _generated("number"),
 }  # fmt: skip

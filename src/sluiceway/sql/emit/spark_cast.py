@@ -15,6 +15,7 @@ from sluiceway.schema import family
 from sluiceway.sql.emit.shapes import PAIRS, with_parts
 from sluiceway.sql.emit.spark_text import text as text_of_value
 from sluiceway.sql.emit.template import fill
+from sluiceway.sql.emit.types import canonical
 from sluiceway.sql.types import to_engine
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def cast(value: exp.Expr, of: str, to: str, *, safe: bool) -> exp.Expr:
     Raises:
         PlanError: Spark can't hold one of the types, or there is no such cast.
     """
+    of, to = (canonical(t) if family(t) == "unknown" else t for t in (of, to))  # another name for a type
     target, group, source = to_engine(to, "spark"), family(to), family(of)
     word = "TRY_CAST" if safe else "CAST"
     if of.upper() == to.upper():
@@ -118,11 +120,9 @@ def cast(value: exp.Expr, of: str, to: str, *, safe: bool) -> exp.Expr:
         return fill("spark", f"CAST(:x AS {target})", x=value)
     if source == "text" and group in _READ:
         return _read(value, to, target, group, word)
-    if of.upper() == "FLOAT" and group == "decimal":
-        raise PlanError(
-            "DuckDB computes a cast of FLOAT to DECIMAL in single precision, and Spark does not",
-            hint="cast to DOUBLE first: CAST(CAST(x AS DOUBLE) AS DECIMAL(18,2))",
-        )
+    _not_single(of, group)
+    if source == "decimal" and to.upper() == "DOUBLE":
+        return _double(value, of)
     if source == "float" and group == "decimal":
         return _decimal(value, to, target, word)
     if source == "float" and group == "integer":
@@ -139,6 +139,14 @@ def cast(value: exp.Expr, of: str, to: str, *, safe: bool) -> exp.Expr:
         f"a cast of {of} to {to} can't be made the same on Spark as on DuckDB",
         hint="cast in two steps, by VARCHAR, or leave it to a step on DuckDB",
     )
+
+
+def _not_single(of: str, group: str) -> None:
+    if of.upper() == "FLOAT" and group == "decimal":
+        raise PlanError(
+            "DuckDB computes a cast of FLOAT to DECIMAL in single precision, and Spark does not",
+            hint="cast to DOUBLE first: CAST(CAST(x AS DOUBLE) AS DECIMAL(18,2))",
+        )
 
 
 def _read(value: exp.Expr, to: str, target: str, group: str, word: str) -> exp.Expr:
@@ -173,6 +181,22 @@ def _decimal(value: exp.Expr, to: str, target: str, word: str) -> exp.Expr:
         f"WHEN :x IS NOT NULL THEN {bad} END",
         x=value, r=rounded, exact=exact,
     )  # fmt: skip
+
+
+def _double(value: exp.Expr, of: str) -> exp.Expr:
+    """What has more digits than a double is cast in two parts, which rounds twice, as DuckDB does."""
+    width, scale = (int(n) for n in re.findall(r"\d+", of))
+    if width <= 15 or not scale:
+        return fill("spark", "CAST(:x AS DOUBLE)", x=value)
+    # in texts: Spark's % and - of 38 digits lose some
+    return fill(
+        "spark",
+        f"CASE WHEN abs(:x) <= {2**53 // 10**scale} THEN CAST(:x AS DOUBLE) "
+        "ELSE CAST(substring_index(CAST(:x AS STRING), '.', 1) AS DOUBLE) + CASE WHEN :x < 0 THEN -1 "
+        "ELSE 1 END "
+        f"* CAST(substring_index(CAST(:x AS STRING), '.', -1) AS DOUBLE) / 1E{scale}D END",
+        x=value,
+    )
 
 
 def _narrow(value: exp.Expr, *, safe: bool) -> exp.Expr:

@@ -1,0 +1,1 @@
+"""Rewrites of DuckDB's nodes whose meaning differs elsewhere; one file a kind of node."""
