@@ -32,7 +32,8 @@ SELECT i AS id, 'k' || i % 7 AS key,
     CASE WHEN i % 50 = 0 THEN -1.5 ELSE i * 1.25 END::DECIMAL(12,2) AS amount,
     CASE WHEN i % 70 = 0 THEN 'lost' ELSE 'paid' END AS status,
     CASE i % 3 WHEN 0 THEN NULL WHEN 1 THEN 'NaN'::DOUBLE ELSE i / 4 END AS share,
-    repeat('some words ', 300) || i AS long, TIMESTAMP '2026-01-01' + to_minutes(i) AS seen, [i, NULL] AS list,
+    repeat('some words ', 300) || i AS long,
+    TIMESTAMP '2026-01-01' + to_minutes(i) AS seen, [i, NULL] AS list,
     i % 2 = 0 AS even, DATE '2026-01-01' + i::INTEGER AS day
 FROM range(1000) AS t(i)"""
 PIPELINE = """\

@@ -18,6 +18,7 @@ from sluiceway.connectors.pipe import copy_pipe
 from sluiceway.duck import ident, literal, relation
 from sluiceway.errors import DestinationError, PlanError
 from sluiceway.schema import Column, Schema
+from sluiceway.sql.sessions import POSTGRES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,8 @@ class PgPlace:
         self._tables: dict[str, str] = {}
         with self._errors("the working tables"):
             self._con: psycopg.Connection[Any] = server.connect("sluiceway: engine")
-            self._con.execute(f"SET search_path = {literal('')}".encode())
+            for statement in (*POSTGRES, f"SET search_path = {literal('')}"):
+                self._con.execute(statement.encode())
             self._con.execute(f"SELECT pg_advisory_lock({_key(self._id)})".encode())
             there = self._con.execute(
                 f"SELECT 1 FROM pg_namespace WHERE nspname = {literal(WORK_SCHEMA)}".encode()

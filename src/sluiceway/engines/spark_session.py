@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sluiceway.errors import EngineError, MissingExtraError, PlanError, did_you_mean
+from sluiceway.sql.sessions import SPARK
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import EngineSettings
@@ -27,15 +28,11 @@ _WAIT = 5.0
 """Seconds to wait for a master or a Connect server to take a connection."""
 
 SESSION = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    **SPARK,
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.legacy.parquet.nanosAsLong": "false",
     "spark.sql.caseSensitive": "false",
-    "spark.sql.mapKeyDedupPolicy": "EXCEPTION",
     "spark.sql.parser.quotedRegexColumnNames": "false",
 }
 """What the meaning of SQL depends on; ``conf:`` can't change it."""

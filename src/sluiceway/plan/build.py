@@ -33,6 +33,7 @@ from sluiceway.schema import Column, Schema
 from sluiceway.spec.model import SchemaContract
 from sluiceway.sql.primitives import call
 from sluiceway.sql.safe import check_supported, tables_of
+from sluiceway.sql.translate import translate
 from sluiceway.sql.typing import describe
 from sluiceway.transforms.base import StepContext
 from sluiceway.transforms.deduplicate import ROW, Deduplicate
@@ -95,6 +96,7 @@ class _Builder:
                 check_supported(query, self.dialect, where)
                 inputs = {n: self._schema(n, where) for n in tables_of(query)}
                 schema = describe(query, inputs, where)
+                translate(query, self.dialect, schemas=inputs, where=where)  # refused now, with its place
                 names = tuple(self._relation(n.removeprefix(NUMBERED), where) for n in inputs)
                 inline = step.is_row_wise() and step.kind != "join"
                 self._add(Transform(name, query, names, step.kind, inline))
@@ -143,6 +145,7 @@ class _Builder:
             check_supported(tree, self.dialect, spec.where)
             query = exp.select(exp.alias_(tree, "_kept")).from_(exp.table_(name, quoted=True))
             describe(query, {name: schema}, spec.where)
+            translate(query, self.dialect, schemas={name: schema}, where=spec.where)
 
     def source_checks(self, name: str) -> tuple[Check, ...]:
         spec = self.pipeline.sources[name]
@@ -181,6 +184,9 @@ class _Builder:
             known = {n: s for n, s in inputs.items() if n in check.relations} | {BATCH: schema}
             query = exp.select(exp.alias_(part, "_checked")).from_(exp.table_(BATCH, quoted=True))
             describe(query, known, check.where)
+            translate(query, self.dialect, schemas=known, where=check.where)
+        for own in check.measures.queries:
+            translate(own, self.dialect, schemas=inputs, where=check.where)
 
 
 def build(

@@ -15,13 +15,17 @@ from sluiceway.plan.nodes import (
     Stage,
     Transform,
 )
+from sluiceway.rules.base import BATCH, TARGET
 from sluiceway.secrets import redact
-from sluiceway.sql.primitives import lower
+from sluiceway.sql.translate import translate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlglot import exp
 
     from sluiceway.rules.fuse import Check
+    from sluiceway.schema import Schema
 
 __all__ = ["describe_plan", "scans_of"]
 
@@ -36,7 +40,7 @@ def describe_plan(plan: Plan, dialect: str = "duckdb") -> dict[str, Any]:
         "engine": plan.pipeline.environment.engine.type,
         "destination": str(plan.pipeline.destination.table),
         "columns": [{"name": c.name, "type": c.type} for c in plan.output],
-        "nodes": [_node(node, dialect) for node in plan.nodes],
+        "nodes": [_node(node, plan, dialect) for node in plan.nodes],
         "checks": len(checks),
         "scans": scans,
         "summary": f"{len(checks)} checks: {scans} scans",
@@ -52,23 +56,24 @@ def scans_of(checks: tuple[Check, ...]) -> int:
     return masked + totals + aggregates + own
 
 
-def _node(node: Any, dialect: str) -> dict[str, Any]:
+def _node(node: Any, plan: Plan, dialect: str) -> dict[str, Any]:
+    schemas = plan.relations
     out: dict[str, Any] = {"node": node.name, "kind": type(node).__name__}
     match node:
         case Extract():
             out["how"] = f"spooled: {node.spool}" if node.spool else "scanned in place"
         case AuditSource() | AuditGate():
-            out["checks"] = [_check(check, dialect) for check in node.checks]
+            out["checks"] = [_check(check, plan, dialect) for check in node.checks]
         case Transform():
-            out |= {"step": node.kind, "reads": list(node.reads), "sql": _sql(node.query, dialect)}
+            out |= {"step": node.kind, "reads": list(node.reads), "sql": _sql(node.query, dialect, schemas)}
             if node.spool:
                 out["how"] = f"spooled: {node.spool}"
         case PythonStep():
             out |= {"step": "python", "reads": [node.reads], "function": node.step.function}
         case Stage():
             how = {"how": "nothing is written: judged and copied where it lies"} if node.in_place else {}
-            apart = None if node.bad is None else _sql(node.bad, dialect)
-            out |= {**how, "sql": _sql(node.query, dialect), "set_apart": apart}
+            apart = None if node.bad is None else redact(node.bad.sql(dialect))
+            out |= {**how, "sql": _sql(node.query, dialect, schemas), "set_apart": apart}
         case Quarantine():
             turned = [c.id for c in node.checks if c.rule.effective_on_fail == "quarantine"]
             out["checks"] = turned
@@ -81,11 +86,13 @@ def _node(node: Any, dialect: str) -> dict[str, Any]:
     return out
 
 
-def _sql(query: exp.Expr, dialect: str) -> str:
-    return redact(lower(query, dialect).sql(dialect, pretty=True))
+def _sql(query: exp.Expr, dialect: str, schemas: Mapping[str, Schema], over: str | None = None) -> str:
+    translated = translate(query, dialect, schemas=schemas, over=over)
+    return redact(translated.sql(dialect, pretty=True))
 
 
-def _check(check: Check, dialect: str) -> dict[str, Any]:
+def _check(check: Check, plan: Plan, dialect: str) -> dict[str, Any]:
+    schemas = {**plan.relations, BATCH: check.context.schema, TARGET: plan.output}
     rule = check.rule
     blame = check.blame()
     if check.in_pass:
@@ -99,6 +106,6 @@ def _check(check: Check, dialect: str) -> dict[str, Any]:
         "rule": rule.kind,
         "on_fail": rule.effective_on_fail,
         "how": how,
-        "fails_where": _sql(blame, dialect) if blame is not None else None,
-        "queries": [_sql(query, dialect) for query in check.measures.queries],
+        "fails_where": _sql(blame, dialect, schemas, BATCH) if blame is not None else None,
+        "queries": [_sql(query, dialect, schemas) for query in check.measures.queries],
     }

@@ -202,7 +202,9 @@ class Audit:
             return []
         columns = [exp.alias_(_text(k), k.name, quoted=True) for k in found]
         query = exp.select(*columns).from_(exp.table_(relation, quoted=True)).where(blame)
-        return [sampling.shown(found, row) for row in self.query(query.limit(sampling.limit))]
+        # any of them will do, so no order is asked for, which a translated LIMIT would need
+        sql = f"{self.relations.compile(query)} LIMIT {sampling.limit}"
+        return [sampling.shown(found, row) for row in self.engine.query(sql, self.binds)]
 
     def _with_bit(self, bit: int) -> exp.Expr | None:
         """Rows of ``ALL`` with a bit set, by the few values of their mask: an engine skips other rows by

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sluiceway.sql.names import quoted
-from sluiceway.sql.primitives import render
 from sluiceway.sql.safe import tables_of
+from sluiceway.sql.translate import translate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from sqlglot import exp
+
+    from sluiceway.schema import Schema
 
 __all__ = ["Relations"]
 
@@ -40,18 +42,31 @@ class Relations:
     SELECT * FROM _step_1'
     """
 
-    def __init__(self, dialect: str, *, hints: bool = True) -> None:
+    def __init__(
+        self, dialect: str, *, hints: bool = True, schemas: Mapping[str, Schema] | None = None
+    ) -> None:
         self.dialect, self.hints = dialect, hints
+        self._schemas = {name.casefold(): (name, schema) for name, schema in (schemas or {}).items()}
         self._bound: dict[str, _Bound] = {}
 
-    def scan(self, name: str, sql: str, reads: tuple[str, ...] = ()) -> None:
-        """Bind a name to a SELECT in the engine's own dialect; binding again replaces."""
+    def scan(self, name: str, sql: str, reads: tuple[str, ...] = (), schema: Schema | None = None) -> None:
+        """Bind a name to a SELECT in the engine's own dialect; binding again replaces. ``schema``: where
+        it is not the one that the plan has for the name."""
+        if schema is not None:
+            self._schemas[name.casefold()] = (name, schema)
         self._bound[name.casefold()] = _Bound(name, sql, reads, True)
 
     def step(self, name: str, query: exp.Query, *, inline: bool = False) -> None:
         """Bind a name to a tree that reads bound names; ``inline``: each reader computes it again."""
-        text = render(query, self.dialect)
+        text = self.text(query)
         self._bound[name.casefold()] = _Bound(name, text, tuple(tables_of(query)), inline)
+
+    def text(self, tree: exp.Expr, over: str | None = None) -> str:
+        """A tree in the engine's dialect. ``over``: it is an expression over this relation."""
+        names = [*tables_of(tree), *filter(None, [over])]
+        found = [self._schemas.get(name.casefold()) for name in names]
+        schemas = {known[0]: known[1] for known in found if known is not None}
+        return str(translate(tree, self.dialect, schemas=schemas, over=over).sql(self.dialect))
 
     def __contains__(self, name: str) -> bool:
         return name.casefold() in self._bound
@@ -81,7 +96,7 @@ class Relations:
 
     def compile(self, query: exp.Query) -> str:
         """The whole statement, in the engine's dialect."""
-        text = render(query, self.dialect)
+        text = self.text(query)
         prefix = self.prefix(tables_of(query))
         if prefix and query.args.get("with_"):
             text = f"SELECT * FROM ({text}) AS _q"

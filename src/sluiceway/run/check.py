@@ -70,12 +70,12 @@ def _check_scan(pipeline: Pipeline) -> RunResult:
         audit = execution.audit
         found: list[CheckResult] = []
         for node in plan.select(AuditSource):
-            execution.relations.scan(BATCH, execution.select_all(node.source), reads=(node.source,))
+            execution.judge_in_place_of(node.source)
             found += _in_order(audit.in_place(node.checks)[1], node.checks)
         spec = pipeline.sources[plan.last]
         bounds, rows = ({}, None) if spec.config.filters else metadata(execution.opened.sources[plan.last])
         checks = with_bounds(plan.select(AuditGate)[0].checks, bounds)
-        execution.relations.scan(BATCH, execution.select_all(plan.last), reads=(plan.last,))
+        execution.judge_in_place_of(plan.last)
         execution.bind_target()
         hidden = plan.hidden.get("gate", frozenset())
         kept = kept_of(plan.relations[plan.last])
@@ -216,7 +216,7 @@ def _judge(
     if not rules:
         raise PlanError("the contract has no rules to check", hint="add quality: to a property or the schema")
     relations = Relations(engine.capabilities.dialect, hints=engine.capabilities.cte_hints)
-    relations.scan(BATCH, sql)
+    relations.scan(BATCH, sql, schema=schema)
     context = RuleContext(
         schema=schema,
         where=rules[0].where,

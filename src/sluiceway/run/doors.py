@@ -14,7 +14,6 @@ from sqlglot import exp
 from sluiceway.connectors.memory import MemoryConfig, as_arrow, memory_connector
 from sluiceway.errors import Where
 from sluiceway.plan.nodes import AuditGate, AuditSource, PythonStep, Transform
-from sluiceway.rules.base import BATCH
 from sluiceway.run.gate import dimensions, score
 from sluiceway.run.prepared import prepared
 from sluiceway.run.runner import Progress, run
@@ -254,7 +253,7 @@ class DataPipeline:
     def _validate(self, data: Any) -> ValidationResult:
         with prepared(self._given(data)) as (plan, execution):
             for audit in plan.select(AuditSource):
-                execution.relations.scan(BATCH, execution.select_all(audit.source), reads=(audit.source,))
+                execution.judge_in_place_of(audit.source)
                 _, results = execution.audit.in_place(audit.checks)
                 execution.results += [results[check.id] for check in audit.checks]
         return ValidationResult(tuple(execution.results))
@@ -272,7 +271,7 @@ class DataPipeline:
         quality = self.pipeline.quality
         with prepared(self._result(data)) as (plan, execution):
             gate: AuditGate = plan.select(AuditGate)[0]
-            execution.relations.scan(BATCH, execution.select_all(plan.last), reads=(plan.last,))
+            execution.judge_in_place_of(plan.last)
             execution.bind_target()
             _, results = execution.audit.in_place(gate.checks)
         found = tuple(results[check.id] for check in gate.checks)

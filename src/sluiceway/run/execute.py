@@ -81,7 +81,8 @@ class Execution:
         self.engine = self.opened.engine
         self.reach = Reach(self.engine)
         self.dialect = self.engine.capabilities.dialect
-        self.relations = Relations(self.dialect, hints=self.engine.capabilities.cte_hints)
+        hints = self.engine.capabilities.cte_hints
+        self.relations = Relations(self.dialect, hints=hints, schemas=self.plan.relations)
         self.audit = Audit(self.engine, self.relations, self.plan.binds)
         self.reads: dict[str, Read] = {}
         self.natives: dict[str, str | None] = {}
@@ -111,6 +112,11 @@ class Execution:
     def select_all(self, name: str) -> str:
         """A SELECT of a bound relation."""
         return f"SELECT * FROM {self.quoted(name)}"
+
+    def judge_in_place_of(self, name: str) -> None:
+        """The rows judged are those of a bound relation, as it is."""
+        schema = self.plan.relations[name]
+        self.relations.scan(BATCH, self.select_all(name), reads=(name,), schema=schema)
 
     def quoted(self, name: str) -> str:
         return quoted(name, self.dialect)
@@ -183,7 +189,7 @@ class Execution:
             started_at=f"{self.opened.started_at:%Y-%m-%d %H:%M:%S.%f}",
             variables=self.plan.pipeline.variables,
         )
-        conditions = [render(condition(text, context), self.dialect) for text in given]
+        conditions = [self.relations.text(condition(text, context), name) for text in given]
         return f"SELECT * FROM ({native}) AS _read WHERE {' AND '.join(conditions)}"
 
     def _spool(self, node: Extract, checks: Sequence[Check], sql: str) -> None:
@@ -214,7 +220,7 @@ class Execution:
 
     def _audit_in_place(self, name: str, audit: AuditSource) -> None:
         with self.timer(audit.name) as timed:
-            self.relations.scan(BATCH, self.select_all(name), reads=(name,))
+            self.judge_in_place_of(name)
             sampling = self._sampling(name, kept_of(self.plan.relations[name]))
             rows, results = self.audit.in_place(audit.checks, sampling=sampling)
             self.samples.update(self.audit.sampled)
@@ -319,8 +325,8 @@ class Execution:
         """Counts by the masks, then what looks at rows beside one another, then the aggregates."""
         masks = mask_names(checks, stage.schema)
         told = with_bounds(checks, stage.bounds)
-        self.relations.scan(ALL, f"SELECT * FROM {stage.relation} AS _all_rows")
-        self.relations.scan(BATCH, f"SELECT * FROM {stage.good} AS _good_rows")
+        self.relations.scan(ALL, f"SELECT * FROM {stage.relation} AS _all_rows", schema=stage.schema)
+        self.relations.scan(BATCH, f"SELECT * FROM {stage.good} AS _good_rows", schema=stage.schema)
         results = self.audit.masked(told, stage.rows)
         good_rows = stage.rows - stage.bad_rows
         results.update(self.audit.beside(told, good_rows))
@@ -359,7 +365,7 @@ class Execution:
         stands = not source and incremental and judged.rows == 0 and opened.target is not None
         good = f"SELECT * FROM {judged.parted.good} AS _good_rows"
         sql = self.reach.select(opened.sink.scan(table)) if stands else good
-        self.relations.scan(GOOD, sql)
+        self.relations.scan(GOOD, sql, schema=(opened.target if stands else None) or judged.stage.schema)
         judged.results.update(self.audit.aggregates(checks, judged.good_rows, GOOD))
 
     def _samples(
@@ -388,7 +394,7 @@ class Execution:
         scd2 = destination.scd2 if destination.mode == "scd2" else None
         scan = self.reach.select(opened.sink.scan(destination.table), self._looked_at(scd2))
         if destination.mode == "append":
-            self.relations.scan(TARGET, scan)
+            self.relations.scan(TARGET, scan, schema=opened.target)
             return
         same = " AND ".join(f"_b.{self.quoted(k)} = _t.{self.quoted(k)}" for k in destination.key)
         current = f"_t.{self.quoted(scd2.valid_to)} IS NULL AND " if scd2 is not None else ""
@@ -397,6 +403,7 @@ class Execution:
             f"SELECT _t.* FROM ({scan}) AS _t WHERE {current}NOT EXISTS "
             f"(SELECT 1 FROM {self.quoted(BATCH)} AS _b WHERE {same})",
             reads=(BATCH,),
+            schema=opened.target,
         )
 
     def _looked_at(self, scd2: Scd2 | None) -> list[str]:

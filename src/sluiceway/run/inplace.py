@@ -81,7 +81,7 @@ def judge_in_place(
 
     audit = execution.audit
     in_pass = [check for check in told if check.in_pass]
-    execution.relations.scan(BATCH, execution.select_all(node.relation), reads=(node.relation,))
+    execution.judge_in_place_of(node.relation)
     found = audit.in_place(in_pass, stage.rows, sampling)[1]
     # what metadata proved was not observed: a run says the number all the same
     results = {id_: replace(r, observed=r.failing) if r.proven else r for id_, r in found.items()}
@@ -97,7 +97,8 @@ def judge_in_place(
             bad = bad.select(exp.alias_(mask, name, quoted=True))
         text = _relation(execution, bad.where(_any(turning)))
         judged.turned_away.append(quarantined_rows(turning, sampling.kept, text, facts, execution.dialect))
-    execution.relations.scan(BATCH, f"SELECT * FROM {judged.parted.good} AS _good_rows")
+    good = f"SELECT * FROM {judged.parted.good} AS _good_rows"
+    execution.relations.scan(BATCH, good, schema=stage.schema)
     results.update(audit.beside(told, judged.good_rows))
     beside = [c for c in told if c.id in results and not c.in_pass and c.bit is not None]
     samples |= {c.id: audit.samples(c, BATCH, sampling) for c in beside if results[c.id].failing}

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from sluiceway.plan.nodes import NUMBERED
 from sluiceway.run.reach import slug
+from sluiceway.schema import Column, Schema
 from sluiceway.sql.names import tables_of
 from sluiceway.transforms.deduplicate import ROW
 
@@ -46,7 +47,12 @@ def bind_spooled(run: Execution, name: str, stage: Stage, *, numbered: bool) -> 
     run.relations.scan(name, f"SELECT {listed} FROM {stage.relation} AS _rows")
     if numbered:
         row = f"{stage.row} AS {run.quoted(ROW)}"
-        run.relations.scan(NUMBERED + name, f"SELECT {listed}, {row} FROM {stage.relation} AS _rows")
+        sql = f"SELECT {listed}, {row} FROM {stage.relation} AS _rows"
+        run.relations.scan(NUMBERED + name, sql, schema=numbered_schema(run.plan.relations[name]))
+
+
+def numbered_schema(schema: Schema) -> Schema:
+    return Schema((*schema, Column(ROW, "BIGINT")))
 
 
 def as_if_spooled(run: Execution, name: str, *, numbered: bool) -> None:
@@ -54,5 +60,8 @@ def as_if_spooled(run: Execution, name: str, *, numbered: bool) -> None:
     if numbered:
         row = f"row_number() OVER () AS {run.quoted(ROW)}"
         run.relations.scan(
-            NUMBERED + name, f"SELECT *, {row} FROM {run.quoted(name)} AS _rows", reads=(name,)
+            NUMBERED + name,
+            f"SELECT *, {row} FROM {run.quoted(name)} AS _rows",
+            reads=(name,),
+            schema=numbered_schema(run.plan.relations[name]),
         )
