@@ -95,7 +95,10 @@ class SparkEngine:
         folder = self.staging / name
         if folder.exists():
             shutil.rmtree(folder)
-        writer = frame.write.mode("overwrite")
+        counted, observation = _observed(frame)
+        writer = counted.write.mode("overwrite")
+        # the other algorithm shows a task's files before the task is known to have ended well
+        writer = writer.option("mapreduce.fileoutputcommitter.algorithm.version", "1")
         if apart:
             writer = writer.partitionBy(_BAD)
         writer.parquet(_uri(folder))
@@ -103,6 +106,7 @@ class SparkEngine:
         good_files = _files(folder / f"{_BAD}=false" if apart else folder)
         bad_files = _files(folder / f"{_BAD}=true") if apart else ()
         good_rows, bad_rows = self._count(good_files), self._count(bad_files)
+        self._all_here(folder, good_rows + bad_rows, observation.get.get("rows", 0))
         shape = type(frame.schema)(kept)
         views = {
             part: self._view(name, part, files, shape)
@@ -118,6 +122,15 @@ class SparkEngine:
             bad_files=bad_files,
             bounds=self._nulls((*good_files, *bad_files)),
         )  # fmt: skip
+
+    def _all_here(self, folder: Path, found: int, written: int) -> None:
+        """Executors of other machines write to a folder of their own where this one is not shared; then
+        Spark calls it a success, and the rows are gone."""
+        if found != written or not (folder / "_SUCCESS").exists():
+            raise EngineError(
+                f"Spark staged {written:,} rows, and {found:,} of them are in {folder} as this machine sees it",
+                hint="give engine.staging a folder that this machine and all of Spark's see",
+            )
 
     def _view(self, name: str, part: str, files: Sequence[Path], schema: Any) -> str:
         """A name for FROM: a temporary view, so that SQL needs no paths."""
@@ -240,6 +253,19 @@ def _cast(names: Sequence[str], schema: Schema) -> list[str]:
         text = quoted(name, "spark")
         columns.append(f"CAST({text} AS {types[name]}) AS {text}" if name in types else text)
     return columns
+
+
+def _observed(frame: Any) -> tuple[Any, Any]:
+    """The frame, and what tells how many rows passed through it when it was written."""
+    f: Any
+    if type(frame).__module__.startswith("pyspark.sql.connect"):
+        from pyspark.sql.connect import functions as f
+        from pyspark.sql.connect.observation import Observation
+    else:
+        from pyspark.sql import Observation  # type: ignore[assignment]
+        from pyspark.sql import functions as f
+    observation: Any = Observation()
+    return frame.observe(observation, f.count(f.lit(1)).alias("rows")), observation
 
 
 def _uri(path: Path) -> str:
