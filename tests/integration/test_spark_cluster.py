@@ -135,5 +135,5 @@ def test_executors_that_do_not_share_the_staging_folder_stop_the_run(
 @pytest.mark.usefixtures("spark")
 def test_a_spark_of_another_master_is_not_joined(spark_cluster: Cluster, tmp_path: Path) -> None:
     settings = EngineSettings("spark", options={"master": spark_cluster.master})
-    with pytest.raises(PlanError, match="has a Spark of local.* already, and engine.master says spark://"):
+    with pytest.raises(PlanError, match=r"has a Spark of local.* already, and engine.master says spark://"):
         open_session(settings, tmp_path / "spark.log")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    from pydantic import BaseModel
     from sqlglot import exp
 
     from sluiceway.exchange import Location
@@ -54,6 +55,7 @@ class Capabilities:
     cte_hints: bool = False
     publishes: bool = False
     python: bool = True
+    options: type[BaseModel] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from sluiceway.duck import ident, literal
 from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Stage
 from sluiceway.engines.duckdb import DuckDBEngine, scan_files
-from sluiceway.engines.spark_session import open_session, options_of, stop_session
+from sluiceway.engines.spark_options import SparkOptions, options_of
+from sluiceway.engines.spark_session import open_session, stop_session
 from sluiceway.engines.spark_types import crossing, spark_schema
 from sluiceway.errors import CancelledError, EngineError, PlanError
 from sluiceway.exchange import Location
@@ -42,7 +43,7 @@ class SparkEngine:
     """See ``sluiceway.engines.base.Engine``."""
 
     name = "spark"
-    capabilities = Capabilities(dialect="spark")
+    capabilities = Capabilities(dialect="spark", options=SparkOptions)
     connection: Any
 
     @property
@@ -128,7 +129,7 @@ class SparkEngine:
         Spark calls it a success, and the rows are gone."""
         if found != written or not (folder / "_SUCCESS").exists():
             raise EngineError(
-                f"Spark staged {written:,} rows, and {found:,} of them are in {folder} as this machine sees it",
+                f"Spark staged {written:,} rows, and {found:,} of them are in {folder} here",
                 hint="give engine.staging a folder that this machine and all of Spark's see",
             )
 

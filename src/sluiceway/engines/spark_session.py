@@ -13,36 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from sluiceway.errors import EngineError, MissingExtraError, PlanError, did_you_mean
+from sluiceway.engines.spark_options import SESSION, SparkOptions, options_of
+from sluiceway.errors import EngineError, MissingExtraError, PlanError
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import EngineSettings
 
-__all__ = ["SparkOptions", "open_session", "options_of", "stop_session"]
+__all__ = ["java_version", "open_session", "stop_session"]
 
 _JAVA = 17
 _WAIT = 5.0
 """Seconds to wait for a master or a Connect server to take a connection."""
-
-SESSION = {
-    "spark.sql.session.timeZone": "UTC",
-    "spark.sql.ansi.enabled": "true",
-    "spark.sql.timestampType": "TIMESTAMP_NTZ",
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
-    "spark.sql.parquet.compression.codec": "zstd",
-    "spark.sql.legacy.parquet.nanosAsLong": "false",
-    "spark.sql.caseSensitive": "false",
-    "spark.sql.mapKeyDedupPolicy": "EXCEPTION",
-    "spark.sql.parser.quotedRegexColumnNames": "false",
-    "spark.sql.files.ignoreCorruptFiles": "false",
-    "spark.sql.files.ignoreMissingFiles": "false",
-}
-"""What the meaning of SQL depends on; ``conf:`` can't change it."""
 
 
 @dataclass
@@ -54,47 +37,6 @@ class _Shared:
 
 
 _shared = _Shared()
-
-
-class SparkOptions(BaseModel):
-    """``engine: {type: spark, …}``. Neither ``master`` nor ``remote``: ``local[*]``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-    master: str | None = Field(None, description="local[N], local[*] or spark://HOST:PORT")
-    remote: str | None = Field(
-        None, description="sc://HOST:PORT of a Spark Connect server; needs no Java here"
-    )
-    conf: dict[str, str | int | float | bool] = Field(
-        default_factory=dict, description="further settings of Spark, such as spark.jars.packages"
-    )
-    staging: str | None = Field(
-        None, description="a folder that this machine and all executors see; the project's own if absent"
-    )
-    deploy_mode: Literal["client"] = Field("client", description="the driver runs in this process")
-
-
-def options_of(settings: EngineSettings) -> SparkOptions:
-    """The engine's own keys.
-
-    Raises:
-        PlanError: an unknown or contradictory one.
-    """
-    try:
-        options = SparkOptions.model_validate(dict(settings.options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        hint = did_you_mean(key, SparkOptions.model_fields) if first["type"] == "extra_forbidden" else None
-        raise PlanError(f"engine.{key}: {first['msg']}", hint=hint) from error
-    if options.master and options.remote:
-        raise PlanError("engine has both master and remote", hint="keep one: remote is Spark Connect")
-    fixed = sorted(set(options.conf) & set(SESSION))
-    if fixed:
-        raise PlanError(
-            f"engine.conf.{fixed[0]} can't be changed: the meaning of SQL depends on it", hint="leave it out"
-        )
-    return options
 
 
 def open_session(settings: EngineSettings, log: Path) -> tuple[Any, bool]:
@@ -182,8 +124,6 @@ def _start(builder: Any, settings: EngineSettings, options: SparkOptions, log: P
     master = options.master or f"local[{settings.threads or '*'}]"
     if master.startswith("spark://"):
         _reachable(master, "Spark master", 7077)
-    elif not master.startswith("local"):
-        raise PlanError(f"engine.master: '{master}' is not supported", hint="local[*], or spark://HOST:PORT")
     _java()
     builder = builder.appName("sluiceway").master(master).config("spark.ui.enabled", "false")
     if master.startswith("local"):  # nobody else needs to reach the driver
