@@ -23,6 +23,7 @@ __all__ = [
     "PublishOrder",
     "Receipt",
     "Scd2",
+    "Size",
     "Staged",
     "Verdict",
 ]
@@ -72,6 +73,14 @@ class Location:
     schema: Schema
     paths: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a source holds, as its metadata says; about."""
+
+    rows: int | None
+    bytes: int
 
 
 @dataclass(frozen=True)

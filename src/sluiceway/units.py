@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["duration", "size"]
+__all__ = ["duration", "size", "spoken"]
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*")
@@ -54,3 +54,16 @@ def size(value: Any) -> int:
     if result <= 0:
         raise ValueError("a size must be more than nothing")
     return result
+
+
+def spoken(amount: float) -> str:
+    """Bytes as a person says them, in 1000s.
+
+    >>> spoken(512), spoken(1_500_000), spoken(40_000_000_000)
+    ('512 B', '1.5 MB', '40.0 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            break
+        amount /= 1000
+    return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"

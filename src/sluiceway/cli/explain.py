@@ -58,6 +58,12 @@ def print_plan(console: Console, document: dict[str, Any], folder: Path, *, sql:
                 console.say(f"      {line}")
     console.say("  columns: " + ", ".join(f"{c['name']} {c['type']}" for c in document["columns"]))
     console.say(f"  {document['summary']}")
+    guess = document.get("estimate")
+    if guess:
+        about = f", about {guess['rows']:,} rows" if guess["rows"] is not None else ""
+        console.say(f"  estimate{about}: {guess['said']}")
+        if guess["hint"]:
+            console.say(f"    {guess['hint']}")
 
 
 def _about(node: dict[str, Any]) -> str:

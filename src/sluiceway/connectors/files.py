@@ -23,6 +23,7 @@ from sluiceway.connectors.base import ConnectorContext, Read, SourceConfig
 from sluiceway.connectors.filelist import hive_parts, hive_type, list_files
 from sluiceway.duck import ident, literal, open_duckdb
 from sluiceway.errors import PlanError, SourceError, did_you_mean
+from sluiceway.exchange import Size
 from sluiceway.schema import Column, Schema
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ __all__ = [
 ]
 
 _BATCH = 65_536
+_UNPACKED = 5
+"""How much larger text is than its gzip, about."""
+_LINE = 100
+"""Bytes of a line, where none can be looked at."""
 _MARK = "unreadable value in source"
 
 
@@ -155,6 +160,18 @@ class FileSource:
                 facts = f"{file}\0gone\n"
             digest.update(facts.encode(errors="surrogateescape"))
         return digest.hexdigest()
+
+    def size(self) -> Size:
+        """Rows by the lines at the head of the first file; more where it is compressed."""
+        total = sum(file.stat().st_size for file in self.files())
+        with self.files()[0].open("rb") as head:
+            first = head.read(1 << 16)
+        packed = self.files()[0].suffix.lower() in (".gz", ".zst", ".zstd", ".bz2")
+        if packed:
+            total *= _UNPACKED
+        lines = first.count(b"\n")
+        rows = total * lines // len(first) if lines and not packed else total // _LINE
+        return Size(rows if total else 0, total)
 
     def folders(self) -> tuple[Path, ...]:
         """The folders of the files, where links point, and of texts that were decoded here."""

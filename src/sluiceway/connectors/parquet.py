@@ -14,7 +14,7 @@ from sluiceway.connectors.filesink import FileSink, FileSinkConfig
 from sluiceway.connectors.footers import footers
 from sluiceway.duck import ident
 from sluiceway.errors import SourceError
-from sluiceway.exchange import Location
+from sluiceway.exchange import Location, Size
 from sluiceway.schema import Column, Schema
 
 __all__ = ["CONNECTOR", "ParquetConfig", "ParquetSinkConfig", "ParquetSource"]
@@ -99,6 +99,19 @@ class ParquetSource(FileSource):
     def _reader(self, files: tuple[Path, ...], extra: str = "") -> str:
         union = f"union_by_name = {str(self.config.union_by_name).lower()}"
         return f"read_parquet({self.paths_sql(files)}, {union}, {self.hive_sql()}{extra})"
+
+    def size(self) -> Size:
+        """By the footers."""
+        files = self.paths_sql(self.files())
+        rows, unpacked = (
+            self.private()
+            .execute(
+                f"SELECT (SELECT COALESCE(sum(num_rows), 0) FROM parquet_file_metadata({files})), "
+                f"(SELECT COALESCE(sum(total_uncompressed_size), 0) FROM parquet_metadata({files}))"
+            )
+            .fetchall()[0]
+        )
+        return Size(int(rows), int(unpacked))
 
     def metadata(self) -> tuple[Mapping[str, tuple[Any, Any, int | None]], int]:
         """Bounds by column, and rows, as the footers prove them; see ``footers``."""

@@ -45,14 +45,16 @@ class EngineSettings:
 class Capabilities:
     """``dialect`` is sqlglot's name. ``prunes``: a condition in a WHERE of its own reads less
     (statistics, dictionaries) than one counted beside others in one scan saves. ``cte_hints``: WITH
-    takes MATERIALIZED and NOT MATERIALIZED. ``publishes``: destinations take rows where the engine
-    staged them, by its own SQL; else they take them from ``local``.
+    takes MATERIALIZED and NOT MATERIALIZED. ``exact``: types that a staging gives back as they were, by
+    name without width; none where scanning a staging several times is not cheap. ``publishes``:
+    destinations take rows where the engine staged them, by its own SQL; else from ``local``.
     """
 
     dialect: str
     sandbox: bool = False
     prunes: bool = False
     cte_hints: bool = False
+    exact: frozenset[str] = frozenset()
     publishes: bool = False
     python: bool = True
     options: type[BaseModel] | None = None

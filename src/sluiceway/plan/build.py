@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -24,6 +24,7 @@ from sluiceway.plan.nodes import (
     Stage,
     Transform,
 )
+from sluiceway.plan.spooling import Spooling
 from sluiceway.rules.base import BATCH, TARGET, RuleContext
 from sluiceway.rules.fuse import Check, any_bit, assign, mask_expressions, number_checks
 from sluiceway.rules.params import condition
@@ -56,8 +57,11 @@ class _Builder:
     target: Schema | None
     started_at: str
     datasets: Mapping[str, Schema]
+    spooling: Spooling
     dialect: str = "duckdb"
     steps: list[Transform | PythonStep] = field(default_factory=list)
+    meant: dict[str, exp.Query] = field(default_factory=dict)
+    """Steps that are run by other SQL than that which says what they do: lineage reads the latter."""
     binds: dict[str, Any] = field(default_factory=dict)
 
     def compile_steps(self) -> str:
@@ -71,7 +75,7 @@ class _Builder:
             reads = self._relation(step.from_, where) if step.from_ else current
             if isinstance(step, Python):
                 schema = step.output_schema(self.relations[reads], self.pipeline.project.folder)
-                self.steps.append(PythonStep(name, reads, step, schema))
+                self._add(PythonStep(name, reads, step, schema))
             else:
                 ctx = StepContext(
                     current=reads,
@@ -81,24 +85,25 @@ class _Builder:
                     binds=self.binds,
                     started_at=self.started_at,
                 )
-                if isinstance(step, Deduplicate) and self._scans_again():
-                    query = step.compile_antijoin(ctx)
-                else:
-                    query = step.compile(ctx)
+                query = step.compile(ctx)
+                if isinstance(step, Deduplicate) and self.spooling.for_three_scans(reads, ctx.schema):
+                    self.meant[name], query = query, step.compile_antijoin(ctx)
                 check_supported(query, self.dialect, where)
                 names = tuple(self._relation(n, where) for n in tables_of(query))
                 schema = describe(query, {n: self.relations[n] for n in names}, where)
                 inline = step.is_row_wise() and step.kind != "join"
-                self.steps.append(Transform(name, query, names, step.kind, inline))
+                self._add(Transform(name, query, names, step.kind, inline))
             self.relations[name] = schema
             current = name
+        self.steps = [
+            replace(s, spool=self.spooling.step(s.relation)) if isinstance(s, Transform) else s
+            for s in self.steps
+        ]
         return current
 
-    def _scans_again(self) -> bool:
-        """Deduplicating by scanning three times keeps memory flat, where scanning again is cheap."""
-        if limited(self.pipeline):
-            return True  # what is not cheap to read again is spooled first
-        return all(spec.connector.rescan for spec in self.pipeline.sources.values())
+    def _add(self, step: Transform | PythonStep) -> None:
+        self.steps.append(step)
+        self.spooling.steps[step.relation] = step
 
     def _relation(self, name: str, where: Where) -> str:
         found = next((r for r in self.relations if r.casefold() == name.casefold()), None)
@@ -167,6 +172,7 @@ def build(
     started_at: datetime,
     count_reads: bool = False,
     dialect: str = "duckdb",
+    exact: frozenset[str] = frozenset(),
     unsupported: Unsupported = lambda _: {},
 ) -> Plan:
     """The plan of one run.
@@ -177,6 +183,7 @@ def build(
         count_reads: spool every source, so that the rows read are known.
         unsupported: columns that the destination can't keep exactly -> what to do about it.
         dialect: of the engine; what can't be said in it is refused here.
+        exact: types that the engine's staging gives back as they were, if scanning it again is cheap.
 
     Raises:
         PlanError: names, types or SQL don't fit.
@@ -187,6 +194,7 @@ def build(
         target=target,
         started_at=f"{started_at:%Y-%m-%d %H:%M:%S.%f}",
         datasets=datasets,
+        spooling=Spooling(pipeline, exact, count_reads),
         dialect=dialect,
     )
     for name in pipeline.sources:
@@ -201,7 +209,7 @@ def build(
         if not check.in_pass:  # judged over what was staged
             output.require(check.rule.columns_used, check.where, "what the destination takes")
     lineage = _lineage(builder, last)
-    extract = [_extract(builder, name, checks, count_reads) for name in pipeline.sources]
+    extract = [_extract(builder, name, checks) for name in pipeline.sources]
     audits = [AuditSource(name, found) for name in pipeline.sources if (found := builder.source_checks(name))]
     nodes: list[Node] = [
         *extract,
@@ -276,39 +284,10 @@ def _conform(
     return out
 
 
-def _extract(builder: _Builder, name: str, gate: tuple[Check, ...], count: bool) -> Extract:
-    """A source is spooled when reading it once more would cost or could differ."""
-    spec = builder.pipeline.sources[name]
+def _extract(builder: _Builder, name: str, gate: tuple[Check, ...]) -> Extract:
     readers = sum(name in (s.reads if isinstance(s, Transform) else (s.reads,)) for s in builder.steps)
     readers += any(name in check.relations for check in gate)
-    why: str | None = None
-    if spec.incremental is not None:
-        why = "its cursor's maximum must be of the very rows that were read"
-    elif spec.config.on_bad_row != "fail":
-        why = "unreadable rows are counted and kept"
-    elif spec.rules and not (spec.connector.rescan and _only_judges(spec.rules)):
-        why = "its rules are judged before the transform"
-    elif readers > 1 and not spec.connector.rescan:
-        why = f"it is read by {readers} steps and rules"
-    elif limited(builder.pipeline) and _deduplicates(builder.pipeline) and not spec.connector.rescan:
-        why = "deduplicate reads it three times to keep memory flat"
-    elif count:
-        why = "its rows are counted"
-    return Extract(name, None, why)
-
-
-def limited(pipeline: Pipeline) -> bool:
-    """Memory is bounded by the user."""
-    return pipeline.memory_limit is not None or pipeline.environment.engine.memory_limit is not None
-
-
-def _deduplicates(pipeline: Pipeline) -> bool:
-    return any(isinstance(declared.step, Deduplicate) for declared in pipeline.steps)
-
-
-def _only_judges(rules: Iterable[DeclaredRule]) -> bool:
-    """No row is taken away by these rules."""
-    return all(declared.rule.effective_on_fail in ("warn", "block") for declared in rules)
+    return Extract(name, None, builder.spooling.source(name, readers))
 
 
 def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str) -> Stage:
@@ -328,7 +307,7 @@ def _lineage(builder: _Builder, last: str) -> Lineage:
     inputs = {name: schema for name, schema in builder.relations.items() if name in sources}
     steps: list[tuple[str, exp.Query | None, tuple[str, ...], Schema]] = []
     for step in builder.steps:
-        query = step.query if isinstance(step, Transform) else None
+        query = builder.meant.get(step.relation, step.query) if isinstance(step, Transform) else None
         reads = step.reads if isinstance(step, Transform) else (step.reads,)
         steps.append((step.relation, query, reads, builder.relations[step.relation]))
     return column_lineage(inputs, steps, last)

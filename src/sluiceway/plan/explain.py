@@ -61,6 +61,8 @@ def _node(node: Any, dialect: str) -> dict[str, Any]:
             out["checks"] = [_check(check, dialect) for check in node.checks]
         case Transform():
             out |= {"step": node.kind, "reads": list(node.reads), "sql": _sql(node.query, dialect)}
+            if node.spool:
+                out["how"] = f"spooled: {node.spool}"
         case PythonStep():
             out |= {"step": "python", "reads": [node.reads], "function": node.step.function}
         case Stage():

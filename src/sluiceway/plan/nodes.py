@@ -66,6 +66,7 @@ class Transform:
     """One declarative step: a SELECT over relations by name. Evaluated lazily, within the staging.
 
     ``inline``: cheap enough to be computed again by each of its readers, rather than kept in memory.
+    ``spool`` says why its rows are written to staging first; None: they are computed where they are read.
     """
 
     relation: str
@@ -73,6 +74,7 @@ class Transform:
     reads: tuple[str, ...]
     kind: str
     inline: bool = False
+    spool: str | None = None
 
     @property
     def name(self) -> str:

@@ -263,6 +263,8 @@ class Execution:
     def _transform(self, node: Transform | PythonStep) -> None:
         if isinstance(node, Transform):
             self.relations.step(node.relation, node.query, inline=node.inline)
+            if node.spool:
+                self._spool_step(node)
             return
         with self.timer(node.name) as timed:
             select = exp.select("*").from_(exp.table_(node.reads, quoted=True))
@@ -279,6 +281,15 @@ class Execution:
             self.engine.drop(stage)
             timed.rows = out.rows
         self.relations.scan(node.relation, f"SELECT * FROM {out.relation} AS _out")
+
+    def _spool_step(self, node: Transform) -> None:
+        schema = self.plan.relations[node.relation]
+        select = exp.select(*_columns(schema)).from_(exp.table_(node.relation, quoted=True))
+        with self.timer(node.name) as timed:
+            name, sql = f"step_{slug(node.relation)}", self.relations.compile(select)
+            stage = self.engine.stage(name, sql, parameters=self.plan.binds)
+            timed.rows = stage.rows
+        self._bind_columns(node.relation, stage.relation, schema)
 
     def stage(self, node: StageNode) -> Stage:
         with self.timer(node.name) as timed, reading(self.opened):

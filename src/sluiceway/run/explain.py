@@ -12,6 +12,7 @@ from sluiceway.plan.explain import describe_plan
 from sluiceway.plan.nodes import AuditGate, PythonStep, Stage, Transform
 from sluiceway.run.audit import proven, with_bounds
 from sluiceway.run.check import metadata, plain
+from sluiceway.run.estimate import estimate
 from sluiceway.run.execute import Execution
 from sluiceway.run.resolve import resolved
 from sluiceway.secrets import redact
@@ -41,6 +42,9 @@ def explain(pipeline: Pipeline, *, engine_plan: bool = False) -> dict[str, Any]:
         ]
         document["exists"] = opened.target is not None
         document["proven"] = _proven(plan, opened)
+        guessed = estimate(plan, opened)
+        environment = plan.pipeline.environment
+        document["estimate"] = guessed.as_dict(engine=environment.engine.type, environment=environment.name)
         document["summary"] += f", {document['proven']} proven from metadata"
         if engine_plan:
             document["engine_plan"] = _engine_plan(plan, opened)
@@ -73,6 +77,7 @@ def _engine_plan(plan: Plan, opened: Resolved) -> str:
             return f"source '{name}' is streamed: what comes after it is planned when it was read"
         execution.relations.scan(name, native)
     for node in plan.select(Transform):
-        execution.transform(node)
+        # what a run spools is shown as if it were computed in place: here no row is read
+        execution.relations.step(node.relation, node.query, inline=node.inline)
     query = plan.select(Stage)[0].query
     return redact(opened.engine.explain(execution.relations.compile(query)))

@@ -48,6 +48,7 @@ class Resolved:
     state: tuple[Cursor, ...]
     started_at: datetime
     staging: Path
+    engine_settings: EngineSettings
     fingerprints: dict[str, str | None] = field(default_factory=dict)
 
     def plan(self, *, count_reads: bool = False) -> Plan:
@@ -61,6 +62,7 @@ class Resolved:
             started_at=self.started_at,
             count_reads=count_reads,
             dialect=self.engine.capabilities.dialect,
+            exact=self.engine.capabilities.exact,
             unsupported=self.sink.unsupported,
         )
 
@@ -138,7 +140,8 @@ def resolved(
         keep: asked at the end whether the staging folder stays.
     """
     with ExitStack() as stack:
-        engine = open_engine(engine_settings(pipeline), staging)
+        settings = engine_settings(pipeline)
+        engine = open_engine(settings, staging)
         stack.callback(_clear, engine, staging, keep)
         sink = open_sink(pipeline, started_at)
         stack.callback(sink.close)
@@ -163,6 +166,7 @@ def resolved(
             state=sink.state(pipeline.name) if incremental else (),
             started_at=started_at,
             staging=staging,
+            engine_settings=settings,
             fingerprints=fingerprints,
         )
 

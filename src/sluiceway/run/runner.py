@@ -32,6 +32,7 @@ from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish,
 from sluiceway.run.execute import Execution, Judged
 from sluiceway.run.facts import dataset_of, edges_of, sql_of, summarise
 from sluiceway.run.gate import decide
+from sluiceway.run.limit import TooLong, interrupt_of, limited
 from sluiceway.run.resolve import Resolved, resolved
 from sluiceway.run.result import NodeResult, RunResult
 from sluiceway.secrets import redact
@@ -116,17 +117,28 @@ class _Run:
             self.store = store
             self._listen()
             try:
-                self._attempts()
+                with limited(self.pipeline.timeout):
+                    self._attempts()
             except ConfigError:
                 self._fail_if_begun()
                 raise
-            except KeyboardInterrupt:
-                self._end("cancelled", CancelledError("the run was told to stop"))
-                raise
+            except KeyboardInterrupt as stop:
+                self._halt(stop)
             except Exception as bug:  # a bug of ours: it is shown with its trace, but the run has an end
-                self._end("failed", RunError(f"{type(bug).__name__}: {bug}"))
-                raise
+                stopped = interrupt_of(bug)
+                if stopped is None:
+                    self._end("failed", RunError(f"{type(bug).__name__}: {bug}"))
+                    raise
+                self._halt(stopped)
         return self.result
+
+    def _halt(self, stop: KeyboardInterrupt) -> None:
+        """Told to stop, or out of time: the one goes on to whoever told us, the other is how it ended."""
+        if isinstance(stop, TooLong):
+            self._end("failed", stop.error)
+            return
+        self._end("cancelled", CancelledError("the run was told to stop"))
+        raise stop
 
     def _listen(self) -> None:
         self.bus.listen("store", self.store.record_event)
@@ -158,6 +170,9 @@ class _Run:
                 self._end("failed", told)
                 return
             except SluicewayError as error:
+                stop = interrupt_of(error)
+                if stop is not None:
+                    raise stop from error
                 transient = isinstance(error, SourceError | DestinationError) and not error.details.get(
                     "final"
                 )

@@ -45,7 +45,7 @@ _DOCS = {
     "substring": "substring(text, start, n): n code points from start, which counts from 1",
     "concat": "concat(a, b): one text after the other; NULL if one is",
     "mod97": "mod97(text): the number that 0-9 and A-Z (10 to 35) spell, modulo 97, as ISO 7064 reads it; "
-    "up to 34 characters, NULL for other characters",
+    "up to 34 characters; what it gives for other characters is not fixed",
     "among": "among(value, json, 'TYPE'): equals one of the values in the JSON array, which are texts that "
     "cast to TYPE; for long lists",
     "is_nan": "is_nan(float): TRUE for NaN",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import math
+import struct
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -59,7 +60,11 @@ class Spark:
         session.read.parquet(str(parquet)).coalesce(1).cache().createOrReplaceTempView("edge")
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        return [tuple(row) for row in self.session.sql(sql).collect()]
+        frame = self.session.sql(sql)
+        # Python can't take the first days of our era with a zone
+        zoned = [name for name, type_ in frame.dtypes if type_ == "timestamp"]
+        frame = frame.withColumns({name: frame[name].cast("timestamp_ntz") for name in zoned})
+        return [tuple(row) for row in frame.collect()]
 
 
 _POSTGRES = {
@@ -87,7 +92,22 @@ class Postgres:
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self.connection.cursor() as cursor:
             cursor.execute(sql.encode())  # bytes: a % in it is a %
-            return [tuple(row) for row in cursor.fetchall()]
+            single = [column.type_code == _FLOAT4 for column in cursor.description]
+            return [
+                tuple(_single(v) if s else v for v, s in zip(row, single, strict=True))
+                for row in cursor.fetchall()
+            ]
+
+
+_FLOAT4 = 700
+
+
+def _single(value: float | None) -> float | None:
+    """psycopg reads the shortest text of a float4, which is another number in double precision."""
+    if value is None or not math.isfinite(value):
+        return value
+    number: float = struct.unpack("f", struct.pack("f", value))[0]
+    return number
 
 
 def _given(value: Any) -> Any:

@@ -184,7 +184,10 @@ def test_plan_and_explain_read_no_rows_and_agree(project, sluiceway):
     assert "SELECT" not in plan.out
     assert "SELECT" in explain.out
     assert "accepted_values:status: else quarantine" in plan.out
-    assert sluiceway("plan", "orders", "--json").json == sluiceway("explain", "orders", "--json").json
+    documents = [sluiceway(name, "orders", "--json").json for name in ("plan", "explain")]
+    for document in documents:
+        assert document["estimate"].pop("free") > 0  # the disk's, which others write to meanwhile
+    assert documents[0] == documents[1]
     assert "engine_plan" in sluiceway("explain", "orders", "--engine-plan", "--json").json
     assert sluiceway("runs", "list", "--json").json == {"runs": []}
 

@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from sluiceway.errors import PlanError
+from sluiceway.sql.emit.json_shape import is_json_spark as is_json
+from sluiceway.sql.emit.shapes import listed_texts
+from sluiceway.sql.emit.spark_cast import cast
 from sluiceway.sql.emit.spark_text import text
 from sluiceway.sql.emit.template import Emitter, fill, text_of
+from sluiceway.sql.regex import regex
+from sluiceway.sql.types import to_engine
 
 __all__ = ["EMITTERS"]
 
@@ -32,6 +37,10 @@ def _string_of(value: exp.Expr, type_: exp.Expr, exact: exp.Expr | None = None) 
     return text(value, text_of(type_))
 
 
+def _try_cast(value: exp.Expr, type_: exp.Expr, of: exp.Expr | None = None) -> exp.Expr:
+    return cast(value, text_of(of) if of is not None else "VARCHAR", text_of(type_), safe=True)
+
+
 def _row_json(*pairs: exp.Expr) -> exp.Expr:
     options = fill("spark", "map('ignoreNullFields', 'false')")
     struct = exp.Anonymous(this="named_struct", expressions=list(pairs))
@@ -48,7 +57,52 @@ def _list_json(*texts: exp.Expr) -> exp.Expr:
     return fill("spark", "to_json(:listed)", listed=exp.Anonymous(this="array", expressions=list(texts)))
 
 
+def _matches(text_: exp.Expr, pattern: exp.Expr) -> exp.Expr:
+    java = regex(text_of(pattern), "spark", whole=True).text
+    return fill("spark", ":t RLIKE :p", t=text_, p=exp.Literal.string(java))
+
+
+def _mod97(value: exp.Expr) -> exp.Expr:
+    """As on DuckDB, in decimals of 38 digits."""
+    digits = fill("spark", "CASE WHEN :t RLIKE '^[0-9A-Z]{1,34}$' THEN :t END", t=value)
+    for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10):
+        digits = fill("spark", f"replace(:t, '{letter}', '{number}')", t=digits)
+    return fill(
+        "spark",
+        "CAST(CAST(concat(CAST(CAST(left(:d, 34) AS DECIMAL(38, 0)) % 97 AS STRING), substr(:d, 35)) "
+        "AS DECIMAL(38, 0)) % 97 AS DECIMAL(38, 0))",
+        d=digits,
+    )
+
+
+def _among(value: exp.Expr, values: exp.Expr, type_: exp.Expr) -> exp.Expr:
+    """Spark makes a hash set of a long list of literals."""
+    target = to_engine(text_of(type_), "spark")
+    listed: list[exp.Expr] = [exp.Literal.string(item) for item in listed_texts(values)]
+    if target != "STRING":
+        listed = [fill("spark", f"CAST(:x AS {target})", x=item) for item in listed]
+    return exp.In(this=value, expressions=listed)
+
+
+def _least_rows(n: exp.Expr, *values: exp.Expr) -> exp.Expr:
+    """NULL is the greatest, so each value stands behind whether it is one."""
+    pairs = [part for i, v in enumerate(values) for part in (f"n{i}", v.is_(exp.null()), f"v{i}", v)]
+    row = exp.Anonymous(this="named_struct", expressions=[_literal(part) for part in pairs])
+    fields = ", ".join(f"r.v{i}" for i in range(len(values)))
+    return fill(
+        "spark",
+        f"CASE WHEN COUNT(*) > 0 THEN transform(slice(array_sort(collect_list(:row)), 1, :n), "
+        f"r -> array({fields})) END",
+        row=row, n=n,
+    )  # fmt: skip
+
+
+def _literal(part: str | exp.Expr) -> exp.Expr:
+    return exp.Literal.string(part) if isinstance(part, str) else part
+
+
 EMITTERS: Mapping[str, Emitter] = {
+    "among": _among,
     "concat": _fn("concat"),
     "count_distinct_dense": _template("nullif(COUNT(DISTINCT :x), 0)", "x", "low", "high"),
     "count_if": _fn("count_if"),
@@ -65,13 +119,18 @@ EMITTERS: Mapping[str, Emitter] = {
         "t", "inner", "outer",
     ),
     "is_finite": _template("NOT isnan(:x) AND abs(:x) <> CAST('Infinity' AS DOUBLE)", "x"),
+    "is_json": is_json,
     "is_nan": _template("CASE WHEN :x IS NOT NULL THEN isnan(:x) END", "x"),
+    "least_rows": _least_rows,
     "length": _fn("length"),
     "list_json": _list_json,
+    "matches": _matches,
+    "mod97": _mod97,
     "reasons_json": _reasons,
     "row_id": _fn("monotonically_increasing_id"),
     "row_json": _row_json,
     "sha256": _template("sha2(:t, 256)", "t"),
     "string_of": _string_of,
     "substring": _fn("substring"),
+    "try_cast": _try_cast,
 }  # fmt: skip

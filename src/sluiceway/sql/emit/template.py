@@ -19,13 +19,18 @@ __all__ = ["Emitter", "atom", "fill", "json_string", "text_of"]
 Emitter = Callable[..., exp.Expr]
 """The arguments of a primitive, lowered, to a tree that ``dialect`` can write."""
 
-_CALL = re.compile(r"(?<![\w'$.])([a-z_][a-z0-9_]*)\(")
+_CALL = r"|(?<![\w$.])(?P<name>[a-z_][a-z0-9_]*)\("
+# what looks like a call within a string is none
+_STANDARD = re.compile(r"'[^']*'" + _CALL)
+_ESCAPED = re.compile(r"'(?:\\.|[^'\\])*'" + _CALL, re.S)
+_BACKSLASH_ESCAPES = ("spark", "bigquery", "mysql", "snowflake")
 _KEPT = "sw__"
 
 
 @lru_cache(maxsize=1024)
 def _parsed(dialect: str, text: str) -> Any:
-    kept = _CALL.sub(rf"{_KEPT}\1(", text)
+    calls = _ESCAPED if dialect in _BACKSLASH_ESCAPES else _STANDARD
+    kept = calls.sub(lambda m: f"{_KEPT}{m['name']}(" if m["name"] else m[0], text)
     tree: Any = sqlglot.parse_one(kept, read=dialect, into=exp.Condition)
 
     def rewrite(node: Any) -> Any:
