@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.connectors.base import Read
 from sluiceway.duck import open_duckdb
+from sluiceway.run.resolve import open_source
 from sluiceway.run.runner import run
 
 if TYPE_CHECKING:
     from sluiceway.errors import SluicewayError
+    from sluiceway.exchange import Location
     from sluiceway.run.result import RunResult
 
-__all__ = ["SETTINGS", "Both", "on_both", "table"]
+__all__ = ["SETTINGS", "Both", "located", "on_both", "table"]
 
 SETTINGS = """\
 project: test
@@ -68,3 +72,12 @@ def on_both(project: Any, name: str = "a") -> Both:
     """Run it on the one, then on the other."""
     embedded = run(project.resolve(name, "embedded"))
     return Both(project, embedded, run(project.resolve(name, "spark")))
+
+
+def located(project: Any, name: str = "a", read: Read | None = None) -> Location | None:
+    """Where the source ``a`` says that its rows lie; None where the embedded engine must read them."""
+    source = open_source(project.resolve(name, "spark"), "a", datetime.now(UTC))
+    try:
+        return source.locate(read or Read())
+    finally:
+        source.close()

@@ -58,6 +58,7 @@ class Capabilities:
     publishes: bool = False
     python: bool = True
     options: type[BaseModel] | None = None
+    crossing: Callable[[Schema], Mapping[str, str]] = lambda _: {}
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ class Engine(Protocol):
     capabilities: Capabilities
     connection: Any
     """The engine's own handle (DuckDB's connection, Spark's session) for native scans and sinks."""
+    staging: Path
+    """This run's folder: what it staged and did not publish lies there."""
 
     @property
     def local(self) -> Engine:

@@ -24,6 +24,10 @@ SESSION = {
     "spark.sql.caseSensitive": "false",
     "spark.sql.mapKeyDedupPolicy": "EXCEPTION",
     "spark.sql.parser.quotedRegexColumnNames": "false",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.binaryAsString": "false",
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
 }

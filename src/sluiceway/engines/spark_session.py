@@ -39,6 +39,11 @@ class _Shared:
 _shared = _Shared()
 
 
+def _not_of_py4j(record: logging.LogRecord) -> bool:
+    """It logs the trace of what it also raises, to the root logger: an interrupted run would show one."""
+    return "py4j" not in record.pathname
+
+
 def open_session(settings: EngineSettings, log: Path) -> tuple[Any, bool]:
     """A session with temporary views and settings of its own, and whether ``stop_session`` is to be called
     for it.
@@ -137,6 +142,7 @@ def _start(builder: Any, settings: EngineSettings, options: SparkOptions, log: P
         builder = builder.config("spark.local.dir", str(settings.spill))
     with _quiet(log):
         session = _started(builder, options, "getOrCreate", log)
+    logging.getLogger().addFilter(_not_of_py4j)
     session.sparkContext.setLogLevel("ERROR")
     return _set(session)
 
@@ -193,6 +199,7 @@ def stop_session(session: Any) -> None:
 
 
 def _stop(session: Any, context: Any) -> None:
+    logging.getLogger().removeFilter(_not_of_py4j)
     gateway = getattr(context, "_gateway", None)
     session.stop()
     process = getattr(gateway, "proc", None)
