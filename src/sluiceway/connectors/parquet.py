@@ -120,11 +120,15 @@ class ParquetSource(FileSource):
 
     def locate(self, read: Read) -> Location | None:
         """The files, where they are of one schema and what is read is what they hold."""
+        schema = self.schema()
         whole = read.since is None and read.rejects is None
         plain = not self._hive and not self.config.union_by_name
-        if not (whole and plain and all(self._found.get(c.name) == c.type for c in self.schema())):
+        if not (whole and plain and all(self._found.get(c.name) == c.type for c in schema)):
             return None
-        return Location("parquet", self.schema(), tuple(str(path.absolute()) for path in self.files()))
+        rows = self.private().execute(f"SELECT name FROM parquet_schema({self.paths_sql(self.files()[:1])})")
+        if not set(schema.names) <= {row[0] for row in rows.fetchall()}:
+            return None  # DuckDB gave a second column of one name another one
+        return Location("parquet", schema, tuple(str(path.absolute()) for path in self.files()))
 
     def _casts(self) -> dict[str, tuple[str, str]]:
         """Columns whose declared type is another: name -> (condition that it fits, type)."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    from pydantic import BaseModel
     from sqlglot import exp
 
     from sluiceway.exchange import Location
@@ -67,6 +68,8 @@ class Capabilities:
     spools: Spools | None = None
     publishes: bool = False
     python: bool = True
+    options: type[BaseModel] | None = None
+    crossing: Callable[[Schema], Mapping[str, str]] = lambda _: {}
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ class Engine(Protocol):
     capabilities: Capabilities
     connection: Any
     """The engine's own handle (DuckDB's connection, Spark's session) for native scans and sinks."""
+    staging: Path
+    """This run's folder: what it staged and did not publish lies there."""
 
     @property
     def local(self) -> Engine:

@@ -7,23 +7,23 @@ files and from files to the destination: none pass through the driver but result
 
 from __future__ import annotations
 
-import re
 import shutil
 import uuid
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.duck import ident, literal
+from sluiceway.duck import literal
 from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Stage
 from sluiceway.engines.duckdb import DuckDBEngine, scan_files
-from sluiceway.engines.spark_session import open_session, options_of, stop_session
+from sluiceway.engines.spark_errors import spark_errors
+from sluiceway.engines.spark_options import SparkOptions, options_of
+from sluiceway.engines.spark_session import open_session, stop_session
 from sluiceway.engines.spark_types import crossing, spark_schema
-from sluiceway.errors import CancelledError, EngineError, PlanError
+from sluiceway.errors import EngineError
 from sluiceway.exchange import Location
 from sluiceway.schema import Schema
-from sluiceway.secrets import redact
 from sluiceway.sql.names import quoted
 from sluiceway.sql.primitives import render
 
@@ -42,7 +42,7 @@ class SparkEngine:
     """See ``sluiceway.engines.base.Engine``."""
 
     name = "spark"
-    capabilities = Capabilities(dialect="spark")
+    capabilities = Capabilities(dialect="spark", options=SparkOptions, crossing=crossing)
     connection: Any
 
     @property
@@ -62,7 +62,7 @@ class SparkEngine:
         self._local.seal([self.staging, *folders])
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        with _errors():
+        with spark_errors():
             return [tuple(row) for row in self._frame(sql, parameters).collect()]
 
     def stage(
@@ -78,10 +78,10 @@ class SparkEngine:
         if hasattr(rows, "read_next_batch"):
             raise TypeError("rows of Arrow are staged by the local engine and adopted")
         sql = rows if isinstance(rows, str) else render(rows, "spark")
-        with _errors():
+        with spark_errors():
             frame = self._frame(sql, parameters)
             if schema is not None:
-                frame = frame.selectExpr(*_cast(frame.columns, schema))
+                frame = frame.select(*_cast(frame, schema))
             if bad is not None:
                 condition = bad if isinstance(bad, str) else render(bad, "spark")
                 frame = frame.selectExpr("*", f"COALESCE({condition}, FALSE) AS {_BAD}")
@@ -95,7 +95,10 @@ class SparkEngine:
         folder = self.staging / name
         if folder.exists():
             shutil.rmtree(folder)
-        writer = frame.write.mode("overwrite")
+        counted, observation = _observed(frame)
+        writer = counted.write.mode("overwrite")
+        # the other algorithm shows a task's files before the task is known to have ended well
+        writer = writer.option("mapreduce.fileoutputcommitter.algorithm.version", "1")
         if apart:
             writer = writer.partitionBy(_BAD)
         writer.parquet(_uri(folder))
@@ -103,6 +106,7 @@ class SparkEngine:
         good_files = _files(folder / f"{_BAD}=false" if apart else folder)
         bad_files = _files(folder / f"{_BAD}=true") if apart else ()
         good_rows, bad_rows = self._count(good_files), self._count(bad_files)
+        self._all_here(folder, good_rows + bad_rows, observation.get.get("rows", 0))
         shape = type(frame.schema)(kept)
         views = {
             part: self._view(name, part, files, shape)
@@ -118,6 +122,15 @@ class SparkEngine:
             bad_files=bad_files,
             bounds=self._nulls((*good_files, *bad_files)),
         )  # fmt: skip
+
+    def _all_here(self, folder: Path, found: int, written: int) -> None:
+        """Executors of other machines write to a folder of their own where this one is not shared; then
+        Spark calls it a success, and the rows are gone."""
+        if found != written or not (folder / "_SUCCESS").exists():
+            raise EngineError(
+                f"Spark staged {written:,} rows, and {found:,} of them are in {folder} here",
+                hint="give engine.staging a folder that this machine and all of Spark's see",
+            )
 
     def _view(self, name: str, part: str, files: Sequence[Path], schema: Any) -> str:
         """A name for FROM: a temporary view, so that SQL needs no paths."""
@@ -163,16 +176,7 @@ class SparkEngine:
     def adopt(self, rows: Stage | Location) -> str | None:
         if isinstance(rows, Location):
             return self._located(rows)
-        cast = crossing(rows.schema)
-        if cast:
-            columns = ", ".join(
-                f"CAST({ident(c.name)} AS {cast[c.name]}) AS {ident(c.name)}"
-                if c.name in cast
-                else ident(c.name)
-                for c in rows.schema
-            )
-            rows = self._local.stage(f"{rows.name}_crossing", f"SELECT {columns} FROM {rows.relation} AS _r")
-        with _errors():
+        with spark_errors():
             shape = spark_schema(rows.schema)
             view = self._view(rows.name, "adopted", (*rows.files, *rows.bad_files), shape)
         return f"SELECT * FROM {view}"
@@ -180,7 +184,7 @@ class SparkEngine:
     def _located(self, location: Location) -> str | None:
         if location.format != "parquet" or crossing(location.schema):
             return None
-        with _errors():
+        with spark_errors():
             schema = spark_schema(location.schema)
             paths = [Path(path).absolute() for path in location.paths]
             view = self._view(uuid.uuid4().hex[:8], "source", paths, schema)
@@ -205,9 +209,13 @@ class SparkEngine:
         def mapped(batches: Iterator[Any]) -> Iterator[Any]:
             yield from function(batches)
 
-        with _errors():
+        with spark_errors():
             self.connection.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch_size))
-            frame = self.connection.sql(sql).mapInArrow(mapped, spark_schema(schema))
+            frame = self.connection.sql(sql)
+            with warnings.catch_warnings():
+                # that pyspark's pandas API does not know pandas 3: there is no pandas in a step of ours
+                warnings.filterwarnings("ignore", category=FutureWarning, module=r"pyspark\.|sluiceway\.")
+                frame = frame.mapInArrow(mapped, spark_schema(schema))
             return self._written(name, frame, apart=False)
 
     def batches(
@@ -217,7 +225,7 @@ class SparkEngine:
         return self._local.batches(f"SELECT * FROM {stage.relation} AS _rows", batch_size)
 
     def explain(self, sql: str) -> str:
-        with _errors():
+        with spark_errors():
             return str(self.connection.sql(f"EXPLAIN FORMATTED {sql}").collect()[0][0])
 
     def drop(self, stage: Stage) -> None:
@@ -232,14 +240,31 @@ class SparkEngine:
             self.staging.rmdir()
 
 
-def _cast(names: Sequence[str], schema: Schema) -> list[str]:
+def _cast(frame: Any, schema: Schema) -> list[Any]:
     """The columns, those of ``schema`` in its types."""
-    types = {field.name: field.dataType.simpleString() for field in spark_schema(schema)}
+    types = {field.name: field.dataType for field in spark_schema(schema)}
     columns = []
-    for name in names:
-        text = quoted(name, "spark")
-        columns.append(f"CAST({text} AS {types[name]}) AS {text}" if name in types else text)
+    for field in frame.schema.fields:
+        column = frame[quoted(field.name, "spark")]
+        wanted = types.get(field.name)
+        if wanted is not None and wanted.simpleString() != field.dataType.simpleString():
+            # not as SQL: a type's name there can't say all names of fields
+            column = column.cast(wanted).alias(field.name)
+        columns.append(column)
     return columns
+
+
+def _observed(frame: Any) -> tuple[Any, Any]:
+    """The frame, and what tells how many rows passed through it when it was written."""
+    f: Any
+    if type(frame).__module__.startswith("pyspark.sql.connect"):
+        from pyspark.sql.connect import functions as f
+        from pyspark.sql.connect.observation import Observation
+    else:
+        from pyspark.sql import Observation  # type: ignore[assignment]
+        from pyspark.sql import functions as f
+    observation: Any = Observation()
+    return frame.observe(observation, f.count(f.lit(1)).alias("rows")), observation
 
 
 def _uri(path: Path) -> str:
@@ -249,46 +274,3 @@ def _uri(path: Path) -> str:
 
 def _files(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(folder.glob("part-*.parquet")))
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    """Spark's exceptions as ours, with what to do."""
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # it brings no types
-    from pyspark.errors import (
-        AnalysisException,
-        ArithmeticException,
-        NumberFormatException,
-        PySparkException,
-    )
-
-    try:
-        yield
-    except AnalysisException as error:
-        raise PlanError(f"Spark refuses the query: {_said(error)}") from error
-    except (ArithmeticException, NumberFormatException) as error:
-        raise EngineError(
-            f"a value does not fit its type: {_said(error)}",
-            hint="validate the column in the source's rules, or cast it with on_error: 'null'",
-        ) from error
-    except PySparkException as error:
-        text = str(error)
-        if "cancelled" in text and "Job" in text:
-            raise CancelledError("the engine was interrupted") from error
-        full = "No space left" in text
-        raise EngineError(
-            _said(error), hint="free some disk, or give engine.spill another folder" if full else None
-        ) from error
-    except (Py4JError, ConnectionError) as error:
-        raise EngineError(
-            f"the connection to Spark broke: {_said(error)}", hint="look at Spark's own log; run it again"
-        ) from error
-
-
-def _said(error: Exception) -> str:
-    """The line that says what happened, without the plan and the JVM's trace."""
-    text = str(error).strip()
-    if "PythonException" in type(error).__name__ or "Traceback (most recent call last)" in text:
-        raised = [line.strip() for line in text.split("\n") if re.match(r"[\w.]*(Error|Exception): ", line)]
-        return redact(raised[-1] if raised else text.split("\n")[0])[:600]
-    return redact(" ".join(re.split(r";? line \d+ pos \d+|\n", text)[0].split()))[:600]

@@ -8,87 +8,55 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from sluiceway.errors import EngineError, MissingExtraError, PlanError, did_you_mean
-from sluiceway.sql.sessions import SPARK
+from sluiceway.engines.spark_options import SESSION, SparkOptions, options_of
+from sluiceway.errors import EngineError, MissingExtraError, PlanError
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import EngineSettings
 
-__all__ = ["SparkOptions", "open_session", "options_of", "stop_session"]
+__all__ = ["java_version", "open_session", "stop_session"]
 
 _JAVA = 17
 _WAIT = 5.0
 """Seconds to wait for a master or a Connect server to take a connection."""
 
-SESSION = {
-    **SPARK,
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.parquet.compression.codec": "zstd",
-    "spark.sql.legacy.parquet.nanosAsLong": "false",
-    "spark.sql.caseSensitive": "false",
-    "spark.sql.parser.quotedRegexColumnNames": "false",
-}
-"""What the meaning of SQL depends on; ``conf:`` can't change it."""
+
+@dataclass
+class _Shared:
+    """The session that was started here: a process has one, and who leaves last stops it."""
+
+    users: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class SparkOptions(BaseModel):
-    """``engine: {type: spark, …}``. Neither ``master`` nor ``remote``: ``local[*]``."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-    master: str | None = Field(None, description="local[N], local[*] or spark://HOST:PORT")
-    remote: str | None = Field(
-        None, description="sc://HOST:PORT of a Spark Connect server; needs no Java here"
-    )
-    conf: dict[str, str | int | float | bool] = Field(
-        default_factory=dict, description="further settings of Spark, such as spark.jars.packages"
-    )
-    staging: str | None = Field(
-        None, description="a folder that this machine and all executors see; the project's own if absent"
-    )
-    deploy_mode: Literal["client"] = Field("client", description="the driver runs in this process")
+_shared = _Shared()
 
 
-def options_of(settings: EngineSettings) -> SparkOptions:
-    """The engine's own keys.
-
-    Raises:
-        PlanError: an unknown or contradictory one.
-    """
-    try:
-        options = SparkOptions.model_validate(dict(settings.options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        hint = did_you_mean(key, SparkOptions.model_fields) if first["type"] == "extra_forbidden" else None
-        raise PlanError(f"engine.{key}: {first['msg']}", hint=hint) from error
-    if options.master and options.remote:
-        raise PlanError("engine has both master and remote", hint="keep one: remote is Spark Connect")
-    fixed = sorted(set(options.conf) & set(SESSION))
-    if fixed:
-        raise PlanError(
-            f"engine.conf.{fixed[0]} can't be changed: the meaning of SQL depends on it", hint="leave it out"
-        )
-    return options
+def _not_of_py4j(record: logging.LogRecord) -> bool:
+    """It logs the trace of what it also raises, to the root logger: an interrupted run would show one."""
+    return "py4j" not in record.pathname
 
 
 def open_session(settings: EngineSettings, log: Path) -> tuple[Any, bool]:
-    """A session with temporary views and settings of its own, and whether closing it is up to us.
+    """A session with temporary views and settings of its own, and whether ``stop_session`` is to be called
+    for it.
 
-    A session that the process has already is not stopped by a run.
+    A process has one Spark. Runs that meet in it share it, and the last one stops it; one that was there
+    before, such as a notebook's, is joined and left running.
 
     Args:
         log: where a JVM that is started here writes.
 
     Raises:
         MissingExtraError: pyspark is not installed.
+        PlanError: the process is bound to another master, or to settings that can't be changed any more.
         EngineError: no Java, a wrong one, or nobody answers at the address.
     """
     try:
@@ -97,20 +65,72 @@ def open_session(settings: EngineSettings, log: Path) -> tuple[Any, bool]:
         raise MissingExtraError.of("spark", "Spark") from error
     options = options_of(settings)
     if options.remote is not None:
-        _reachable(options.remote, "Spark Connect server", 15002)
-        session = _started(SparkSession.builder.remote(options.remote), options, "create")
-        return _set(session), True
-    there = SparkSession.getActiveSession()
-    if there is not None:
-        return _set(there.newSession()), False
+        return _connected(options), True
+    if not _has_jvm_side():
+        raise PlanError(
+            "only Spark Connect's client is installed here, and it starts no Spark of its own",
+            hint="give engine.remote: sc://HOST:PORT, or pip install 'sluiceway[spark]'",
+        )
+    with _shared.lock:
+        there = _present()
+        if there is None:
+            session = _start(SparkSession.builder, settings, options, log)
+            _shared.users = 1
+            return session, True
+        session = _joined(there, options)
+        if not _shared.users:
+            return session, False
+        _shared.users += 1
+        return session, True
+
+
+def _has_jvm_side() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("pyspark.core") is not None and find_spec("py4j") is not None
+
+
+def _present() -> Any:
+    """This process's session, in whatever thread it was made."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    if SparkContext._active_spark_context is None:  # noqa: SLF001  there is no public way to ask
+        return None
+    return SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
+
+
+def _joined(there: Any, options: SparkOptions) -> Any:
+    """A session beside ``there``, if that is what ``options`` asks for."""
+    master = there.sparkContext.master
+    wanted = options.master or master
+    if wanted != master and not (wanted.startswith("local") and master.startswith("local")):
+        raise PlanError(
+            f"this process has a Spark of {master} already, and engine.master says {wanted}",
+            hint="run it in a process of its own, or leave engine.master out to join the one that is there",
+        )
+    session = there.newSession()
+    known = dict(there.sparkContext.getConf().getAll())
+    for key, value in options.conf.items():
+        text = _text(value)
+        if session.conf.isModifiable(key):
+            session.conf.set(key, text)
+        elif known.get(key) != text:
+            raise PlanError(
+                f"engine.conf.{key} can't be {text}: this process has a Spark that was started "
+                f"{f'with {known[key]}' if key in known else 'without it'}",
+                hint="run it in a process of its own",
+            )
+    return _set(session)
+
+
+def _start(builder: Any, settings: EngineSettings, options: SparkOptions, log: Path) -> Any:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     master = options.master or f"local[{settings.threads or '*'}]"
     if master.startswith("spark://"):
         _reachable(master, "Spark master", 7077)
-    elif not master.startswith("local"):
-        raise PlanError(f"engine.master: '{master}' is not supported", hint="local[*], or spark://HOST:PORT")
     _java()
-    builder = SparkSession.builder.appName("sluiceway").master(master).config("spark.ui.enabled", "false")
+    builder = builder.appName("sluiceway").master(master).config("spark.ui.enabled", "false")
     if master.startswith("local"):  # nobody else needs to reach the driver
         builder = builder.config("spark.driver.host", "127.0.0.1")
         builder = builder.config("spark.driver.bindAddress", "127.0.0.1")
@@ -121,14 +141,29 @@ def open_session(settings: EngineSettings, log: Path) -> tuple[Any, bool]:
     if settings.spill is not None:
         builder = builder.config("spark.local.dir", str(settings.spill))
     with _quiet(log):
-        return _set(_started(builder, options, "getOrCreate", log)), True
+        session = _started(builder, options, "getOrCreate", log)
+    logging.getLogger().addFilter(_not_of_py4j)
+    session.sparkContext.setLogLevel("ERROR")
+    return _set(session)
+
+
+def _connected(options: SparkOptions) -> Any:
+    """A session of a Connect server, which any number may have beside a Spark of the process's own."""
+    assert options.remote is not None
+    _reachable(options.remote, "Spark Connect server", 15002)
+    try:
+        # not pyspark.sql's builder: it would turn the whole process to Connect by an environment variable
+        from pyspark.sql.connect.session import SparkSession as ConnectSession
+    except ImportError as error:
+        raise MissingExtraError.of("spark-connect", "Spark Connect") from error
+    return _set(_started(ConnectSession.builder.remote(options.remote), options, "create"))
 
 
 def _started(builder: Any, options: SparkOptions, how: str, log: Path | None = None) -> Any:
     from pyspark.errors import PySparkException
 
     for key, value in options.conf.items():
-        builder = builder.config(key, str(value).lower() if isinstance(value, bool) else str(value))
+        builder = builder.config(key, _text(value))
     try:
         session = getattr(builder, how)()
     except PySparkException as error:
@@ -136,11 +171,13 @@ def _started(builder: Any, options: SparkOptions, how: str, log: Path | None = N
             f"Spark did not start: {_first_line(error)}",
             hint=f"Spark's own log: {log}" if log else "look at the log of the Spark Connect server",
         ) from error
-    if options.remote is None:
-        session.sparkContext.setLogLevel("ERROR")
     # it logs each refused query with the JVM's whole trace; the exception that we translate says the same
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     return session
+
+
+def _text(value: str | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _set(session: Any) -> Any:
@@ -150,8 +187,19 @@ def _set(session: Any) -> Any:
 
 
 def stop_session(session: Any) -> None:
-    """Stop it, and wait until the JVM that this process started is gone."""
+    """Leave it. The last one to leave a Spark that was started here waits until its JVM is gone."""
     context = getattr(session, "_sc", None)
+    if context is None:  # a Connect server's
+        session.stop()
+        return
+    with _shared.lock:
+        _shared.users -= 1
+        if not _shared.users:
+            _stop(session, context)
+
+
+def _stop(session: Any, context: Any) -> None:
+    logging.getLogger().removeFilter(_not_of_py4j)
     gateway = getattr(context, "_gateway", None)
     session.stop()
     process = getattr(gateway, "proc", None)

@@ -4,56 +4,84 @@ from __future__ import annotations
 
 from typing import Any
 
+from sluiceway.duck import ident
 from sluiceway.errors import PlanError
 from sluiceway.schema import Schema
 
 __all__ = ["crossing", "spark_schema"]
 
+_SAME = frozenset(
+    {
+        "boolean", "tinyint", "smallint", "integer", "bigint", "float", "double", "decimal", "varchar",
+        "blob", "date", "timestamp", "timestamp with time zone",
+    }
+)  # fmt: skip
 _CAST = {
-    "HUGEINT": "DECIMAL(38,0)",
-    "UHUGEINT": "DECIMAL(38,0)",
-    "UBIGINT": "DECIMAL(20,0)",
-    "UUID": "VARCHAR",
-    "TIME": "VARCHAR",
-    "TIMESTAMP_S": "TIMESTAMP",
-    "TIMESTAMP_MS": "TIMESTAMP",
-    "JSON": "VARCHAR",
+    "utinyint": "SMALLINT",
+    "usmallint": "INTEGER",
+    "uinteger": "BIGINT",
+    "ubigint": "DECIMAL(20,0)",
+    "hugeint": "DECIMAL(38,0)",
+    "uhugeint": "DECIMAL(38,0)",
+    "uuid": "VARCHAR",
+    "enum": "VARCHAR",
+    "time": "VARCHAR",
+    "timestamp_s": "TIMESTAMP",
+    "timestamp_ms": "TIMESTAMP",
 }
 _REFUSED = {
-    "TIMESTAMP_NS": "Spark counts microseconds",
-    "TIME WITH TIME ZONE": "Spark has no such type",
-    "TIME_NS": "Spark has no such type",
-    "INTERVAL": "Spark tells months and days apart in types",
-    "BIT": "Spark has no such type",
-    "UNION": "Spark has no such type",
-    "BIGNUM": "Spark's integers have 38 digits at most",
+    "timestamp_ns": "Spark counts microseconds",
+    "interval": "Spark tells months and days apart in types",
+    "bignum": "Spark's integers have 38 digits at most",
 }
 
 
 def crossing(schema: Schema) -> dict[str, str]:
     """Columns that Spark gets as another type: name -> DuckDB's type to cast to before they cross.
 
-    >>> crossing(Schema.of({"a": "INTEGER", "b": "UUID", "e": "ENUM('x', 'y')"}))
-    {'b': 'VARCHAR', 'e': 'VARCHAR'}
+    >>> crossing(Schema.of({"a": "INTEGER", "b": "UUID", "e": "ENUM('x', 'y')", "l": "UTINYINT[]"}))
+    {'b': 'VARCHAR', 'e': 'VARCHAR', 'l': 'SMALLINT[]'}
 
     Raises:
         PlanError: a column that Spark can't hold.
     """
+    import duckdb
+
     out = {}
     for column in schema:
-        type_ = column.type
-        bare = type_.split("(")[0]
-        refused = _REFUSED.get(type_) or _REFUSED.get(bare)
-        if refused or any(f"{word}[" in type_ or f" {word}" in type_ for word in _REFUSED if word != "UNION"):
+        try:
+            crossed = _crossed(duckdb.type(column.type))
+        except (ValueError, duckdb.Error) as error:
             raise PlanError(
-                f"Spark can't hold column '{column.name}' of type {type_}: {refused or 'it holds one'}",
+                f"Spark can't hold column '{column.name}' of type {column.type}: {error}",
                 hint=f"cast it in the source: query: or columns: {{{column.name}: VARCHAR}}",
-            )
-        if bare == "ENUM":
-            out[column.name] = "VARCHAR"
-        elif type_ in _CAST:
-            out[column.name] = _CAST[type_]
+            ) from error
+        if crossed is not None:
+            out[column.name] = crossed
     return out
+
+
+def _crossed(type_: Any) -> str | None:
+    """The type to cast to; None where it crosses as it is. ValueError says why Spark can't hold it."""
+    kind = str(type_.id)
+    if kind in ("list", "array"):
+        ((_, child), *_size) = type_.children
+        crossed = _crossed(child)
+        return None if crossed is None and kind == "list" else f"{crossed or child}[]"
+    if kind in ("struct", "map"):
+        parts = [(name, child, _crossed(child)) for name, child in type_.children]
+        if all(crossed is None for _, _, crossed in parts):
+            return None
+        if kind == "map":
+            return f"MAP({', '.join(str(crossed or child) for _, child, crossed in parts)})"
+        return f"STRUCT({', '.join(f'{ident(name)} {crossed or child}' for name, child, crossed in parts)})"
+    if str(type_) == "JSON":
+        return "VARCHAR"
+    if kind in _SAME:
+        return None
+    if kind not in _CAST:
+        raise ValueError(_REFUSED.get(kind, "it has no such type"))
+    return _CAST[kind]
 
 
 def spark_schema(schema: Schema) -> Any:

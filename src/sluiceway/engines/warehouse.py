@@ -95,6 +95,7 @@ class WarehouseEngine:
             )
         self._local = DuckDBEngine()
         self._local.connect(settings, staging)
+        self.staging = staging
         self._entered = False
 
     def enter(self, place: Workplace) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sluiceway.duck import ident
 from sluiceway.errors import EngineError
+from sluiceway.schema import Column, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +62,28 @@ class Reach:
 
     def fetch(self, name: str, source: Source, read: Read) -> tuple[Stage, str]:
         """Bring a source's rows in; the staging in the embedded engine, and a SELECT in the engine."""
-        stage = self.engine.local.stage(f"stream_{slug(name)}", self.near.get(name) or source.read(read))
+        local, place = self.engine.local, f"stream_{slug(name)}"
+        near = self.near.get(name)
+        if near is not None:
+            stage = local.stage(place, self._crossing(near, source.schema()))
+            return stage, self._adopt(stage)
+        stage = local.stage(place, source.read(read))
+        if self.engine.capabilities.crossing(stage.schema):
+            sql = self._crossing(f"SELECT * FROM {stage.relation} AS _read", stage.schema)
+            stage = local.stage(f"{place}_crossing", sql)
         return stage, self._adopt(stage)
+
+    def _crossing(self, sql: str, schema: Schema) -> str:
+        """A SELECT in the embedded engine, its columns in types that the engine can hold. Before anything
+        is written: Parquet knows no HUGEINT either, and rounds it."""
+        cast = self.engine.capabilities.crossing(schema)
+        if not cast:
+            return sql
+        columns = ", ".join(
+            f"CAST({ident(c.name)} AS {cast[c.name]}) AS {ident(c.name)}" if c.name in cast else ident(c.name)
+            for c in schema
+        )
+        return f"SELECT {columns} FROM ({sql}) AS _crossing"
 
     def select(self, sql: str, columns: Sequence[str] | None = None) -> str:
         """A SELECT in the embedded engine's dialect, made readable in the engine.
@@ -75,6 +96,8 @@ class Reach:
         if columns is not None:
             listed = ", ".join(ident(c) for c in columns) or "1 AS _row"
             sql = f"SELECT {listed} FROM ({sql}) AS _crossing"
+        found = self.engine.local.query(f"DESCRIBE {sql}")
+        sql = self._crossing(sql, Schema(tuple(Column(row[0], row[1]) for row in found)))
         self.adopted += 1
         return self._adopt(self.engine.local.stage(f"adopted_{self.adopted}", sql))
 

@@ -175,7 +175,8 @@ def resolved(
 def _clear(engine: Engine, staging: Path, keep: Callable[[], bool]) -> None:
     engine.close()
     if not keep():
-        shutil.rmtree(staging, ignore_errors=True)
+        for folder in {staging, engine.staging}:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _schemas(sources: Mapping[str, Source]) -> dict[str, Schema]:

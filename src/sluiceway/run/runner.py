@@ -238,7 +238,9 @@ class _Run:
                 self._clear(row["run_id"])  # it ended, but its process did so before it had cleared up
 
     def _clear(self, run_id: str) -> None:
-        shutil.rmtree(self._staging().with_name(run_id), ignore_errors=True)
+        assert self.opened is not None
+        for folder in {self._staging(), self.opened.engine.staging}:
+            shutil.rmtree(folder.with_name(run_id), ignore_errors=True)
 
     def _committed(self, opened: Resolved, run_id: str) -> bool:
         """Whether a run has a receipt; then it is recorded as succeeded."""

@@ -12,6 +12,7 @@ from sluiceway import plugins
 from sluiceway.connectors.base import Incremental, SinkConfig, SourceConfig
 from sluiceway.rules.base import Rule
 from sluiceway.spec.aliases import ALIASES
+from sluiceway.spec.jsonschema import engine_options
 from sluiceway.spec.pipeline import (
     DestinationConfig,
     PipelineConfig,
@@ -120,6 +121,10 @@ def _sections() -> list[tuple[str, type[BaseModel], str]]:
         ("sluiceway.yml", ProjectConfig, ""),
         ("environments.NAME", EnvironmentConfig, ""),
         ("engine", EngineConfig, "Further keys are the engine's own options.\n"),
+        *(
+            (f"engine type: {name}", model, "Beside the keys of every engine.\n")
+            for name, model in engine_options()
+        ),
         ("lineage", LineageConfig, "Further keys are the transport's own.\n"),
         ("A pipeline", PipelineConfig, ""),
         ("sources.NAME", SourceConfig, _SOURCES.format(names=_listed("connectors"))),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic_core import core_schema
 
-__all__ = ["pipeline_schema", "project_schema"]
+__all__ = ["engine_options", "pipeline_schema", "project_schema"]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 VARIABLE: Mapping[str, Any] = {"type": "string", "pattern": r"\$\{"}
@@ -62,6 +62,7 @@ def project_schema() -> dict[str, Any]:
     schema["properties"]["connections"] = connections
     environment = defs["project.EnvironmentConfig"]["properties"]
     environment["connections"] = connections
+    environment["engine"] = _engines(environment["engine"], defs)
     environment["warehouse"] = {
         "description": environment["warehouse"]["description"],
         "anyOf": [*sinks, _untyped(sinks)],
@@ -100,6 +101,31 @@ def pipeline_schema() -> dict[str, Any]:
             "description": f"another name for {'.'.join(map(str, path)).replace('*', 'NAME')}"
         }
     return _document(schema, defs, "a pipeline")
+
+
+def engine_options() -> list[tuple[str, type[BaseModel]]]:
+    """Engines that say which keys of their own they take, with the model of them."""
+    every = [(name, plugins.load("engines", name).capabilities.options) for name in plugins.names("engines")]
+    return [(name, model) for name, model in every if model is not None]
+
+
+def _engines(declared: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
+    """A branch for each engine whose own keys are known; the others take any."""
+    general, branches = defs["project.EngineConfig"], []
+    for name, model in engine_options():
+        own = _model(model, f"engine.{name}", defs)["properties"]
+        type_ = {"const": name, "description": "the engine"}
+        branches.append(
+            {
+                "type": "object",
+                "properties": {**general["properties"], **own, "type": type_},
+                "required": ["type"],
+                "additionalProperties": False,
+            }
+        )
+    names = [name for name, _ in engine_options()]
+    general["properties"]["type"] = {**general["properties"]["type"], "not": {"enum": names}}
+    return {**declared, "anyOf": [*branches, *declared["anyOf"]]}
 
 
 _NAMED: Mapping[str, Any] = {"type": "string", "description": "an entry of the project's connections"}

@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
+from sluiceway import plugins
 from sluiceway.engines.base import EngineSettings
 from sluiceway.errors import SluicewayError, SpecError, Where, did_you_mean
 from sluiceway.spec.fields import Int, Size, Strict
 from sluiceway.spec.model import EnvironmentSpec, Project
-from sluiceway.spec.validate import brief, build
+from sluiceway.spec.validate import brief, build, field_names, spec_error
 from sluiceway.spec.variables import register_secrets, substitute
 from sluiceway.spec.yaml import Document, KeyPath, read_yaml, shown
 
@@ -234,13 +235,35 @@ def _engine(declared: Mapping[str, Any], path: KeyPath, root: Path, document: Do
     config = build(
         EngineConfig, _settled(dict(declared), path, document), lambda p: document.where((*path, *p))
     )
+    own = dict(config.model_extra or {})
+    if own or config.type not in plugins.names("engines"):  # else the engine needn't be imported for this
+        _check_own(config.type, own, path, document)
     return EngineSettings(
         type=config.type,
         threads=config.threads,
         memory_limit=None if config.memory_limit is None else str(config.memory_limit),
         spill=None if config.spill is None else root / config.spill,
-        options=dict(config.model_extra or {}),
+        options=own,
     )
+
+
+def _check_own(type_: str, own: dict[str, Any], path: KeyPath, document: Document) -> None:
+    """The keys that only this engine has."""
+    known = plugins.names("engines")
+    if type_ not in known:
+        raise SpecError(
+            f"there is no engine '{type_}'",
+            where=document.where((*path, "type")),
+            hint=did_you_mean(type_, known),
+        )
+    model = plugins.load("engines", type_).capabilities.options
+    if model is None:
+        return
+    try:
+        model.model_validate(own)
+    except ValidationError as error:
+        keys = [*field_names(EngineConfig), *field_names(model)]
+        raise spec_error(error, own, lambda p: document.where((*path, *p)), model, keys) from None
 
 
 def _metadata(declared: str, root: Path, document: Document) -> str:

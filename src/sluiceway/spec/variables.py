@@ -51,7 +51,7 @@ _SECRET_KEY = re.compile(
     r"(?i)(^|_)(password|passwd|pwd|secret|token|api_?key|access_?key|secret_?key|private_?key|hmac|salt)(_|$)"
 )
 _SECRET_PARENTS = frozenset({"connections", "alerts", "metadata", "engine", "warehouse", "mask", "lineage"})
-_PUBLIC_KEYS = frozenset({"type", "port", "threads", "memory_limit", "path", "spill"})
+_PUBLIC_KEYS = frozenset({"type", "port", "threads", "memory_limit", "path", "spill", "staging", "master"})
 """Masking '5432' or a folder would shred every message, and neither is a secret."""
 
 _URLS = frozenset({("url",), ("uri",), ("dsn",)})
