@@ -138,9 +138,12 @@ class DatabaseSink(Database):
         now = datetime.now(UTC)
         if not self.ddl_commits:
             self._prepare_table(session, staged.schema, order)
-        late = self._load(session, con, staged, order, good)
-        if bad is not None:  # quarantined_rows counts the gate's alone: sources turn rows away, too
-            self._quarantine(session, con, staged, order, bad)
+        with self._encoder(con, staged) as encoder:
+            late = self._load(session, encoder, staged, order, good)
+            if bad is not None:  # quarantined_rows counts the gate's alone: sources turn rows away, too
+                # of a staging they may lie in tables of the engine
+                of = con if staged.confirm is None else encoder
+                self._quarantine(session, of, staged, order, bad)
         if staged.confirm is not None:
             staged.confirm()
         before = session.rows(ledger.select_state(self.dialect, self._place, order.pipeline))
@@ -226,13 +229,11 @@ class DatabaseSink(Database):
         if order.mode in ("append", "replace") and all(c.direct for c in columns):
             for sql in load(self.dialect, target, "unused", names, order).statements[:-1]:
                 session.execute(sql)
-            with self._encoder(con, staged) as encoder:
-                self._counted(self._copy(session, encoder, target, names, rows), staged, order)
+            self._counted(self._copy(session, con, target, names, rows), staged, order)
             return 0
         spelled = [(c.name, c.spelled if c.direct else self._type("VARCHAR", key=False)) for c in columns]
         temporary = self._temporary(session, spelled, order.key)
-        with self._encoder(con, staged) as encoder:
-            self._counted(self._copy(session, encoder, temporary, names, rows), staged, order)
+        self._counted(self._copy(session, con, temporary, names, rows), staged, order)
         self._settle_temporary(session, temporary)
         restored = ", ".join(
             f"{c.restored.format(self.dialect.ident(c.name))} AS {self.dialect.ident(c.name)}"
