@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from sluiceway.errors import EngineError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import duckdb
 
-__all__ = ["ident", "literal", "load_extension", "open_ahead", "open_duckdb", "relation"]
+__all__ = ["cast_select", "ident", "literal", "load_extension", "open_ahead", "open_duckdb", "relation"]
 
 _EXTRA = {"postgres_scanner": "postgres", "mysql_scanner": "mysql"}
 
@@ -47,6 +47,21 @@ def literal(text: str) -> str:
     "'it''s'"
     """
     return "'" + text.replace("'", "''") + "'"
+
+
+def cast_select(sql: str, columns: Iterable[str], types: Mapping[str, str]) -> str:
+    """``sql``, its ``columns`` in the types of ``types``.
+
+    >>> print(cast_select("SELECT 1 AS a, 2 AS b", ["a", "b"], {"b": "VARCHAR"}))
+    SELECT "a", CAST("b" AS VARCHAR) AS "b" FROM (SELECT 1 AS a, 2 AS b) AS _cast
+    """
+    if not types:
+        return sql
+    listed = ", ".join(
+        f"CAST({ident(name)} AS {types[name]}) AS {ident(name)}" if name in types else ident(name)
+        for name in columns
+    )
+    return f"SELECT {listed} FROM ({sql}) AS _cast"
 
 
 def extension_path(name: str) -> Path:

@@ -67,11 +67,14 @@ class Location:
 
     ``format`` is ``parquet csv json`` (then ``paths`` are files) or ``jdbc`` (then ``options`` has what
     it takes to connect). ``schema`` is in DuckDB's types; ``options`` are the connector's, by its names.
+    ``scans``: for text files, a SELECT of each in the embedded engine's SQL, that whoever has that engine
+    beside the file may run; it names no other file.
     """
 
     format: str
     schema: Schema
     paths: tuple[str, ...] = ()
+    scans: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

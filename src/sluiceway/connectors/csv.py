@@ -295,6 +295,13 @@ class CsvSource(TextFileSource):
             scans.append(f"SELECT {columns} WHERE FALSE")
         return scans
 
+    def _pieces(self) -> list[tuple[Path, str]]:
+        return [
+            (file, self._scan(layout, self._reader(layout, (file,))))
+            for layout in self._layouts
+            for file in layout.files
+        ]
+
     def _scan(self, layout: _Layout, reader: str) -> str:
         values = []
         for column in self.schema():

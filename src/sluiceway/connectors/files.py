@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ from sluiceway.connectors.base import ConnectorContext, Read, SourceConfig
 from sluiceway.connectors.filelist import hive_parts, hive_type, list_files
 from sluiceway.duck import ident, literal, open_duckdb
 from sluiceway.errors import PlanError, SourceError, did_you_mean
-from sluiceway.exchange import Size
+from sluiceway.exchange import Location, Size
 from sluiceway.schema import Column, Schema
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sluiceway.engines.base import Engine
-    from sluiceway.exchange import Location
 
 __all__ = [
     "BadRow",
@@ -311,12 +310,16 @@ class FileSource:
 
     def select(self, read: Read) -> str:
         """The SELECT that ``native_scan`` offers, and that ``read`` runs itself."""
-        schema = self.schema()
+        self.schema()
         if not self._prepared:
             self._prepare()
             self._prepared = True
         self.rejects = read.rejects
-        rows = "\nUNION ALL ".join(self._scans())
+        return self._selected("\nUNION ALL ".join(self._scans()), read)
+
+    def _selected(self, rows: str, read: Read) -> str:
+        """What ``read`` wants of the rows of scans."""
+        schema = self.schema()
         names = [schema[name].name for name in read.columns] if read.columns is not None else schema.names
         projection = ", ".join(ident(name) for name in names) or "1 AS _none"
         where = [f"({text})" for text in read.filters]
@@ -326,7 +329,24 @@ class FileSource:
         return f"SELECT {projection} FROM ({rows}) AS _source{clause}"
 
     def locate(self, read: Read) -> Location | None:
-        return None
+        """The files with a scan of each; None where rows may be bad, or a file is not read as it lies."""
+        if self.lenient:
+            return None
+        self.select(read)  # what is to be prepared is
+        pieces = self._pieces()
+        if not pieces or any(literal(str(file)) not in scan for file, scan in pieces):
+            return None  # it is read through a link or a copy that only this machine has
+        paths = tuple(str(file) for file, _ in pieces)
+        wanted = replace(read, filters=())  # which may name variables, and the engine has them too
+        scans = tuple(self._selected(scan, wanted) for _, scan in pieces)
+        schema = self.schema()
+        if read.columns is not None:
+            schema = Schema(tuple(schema[name] for name in read.columns))
+        return Location(self.kind, schema, paths, scans)
+
+    def _pieces(self) -> list[tuple[Path, str]]:
+        """Each file with a scan of it alone; none where the format has no such scans."""
+        return []
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         return self.select(read) if engine.name == "duckdb" else None

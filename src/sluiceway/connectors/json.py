@@ -224,6 +224,9 @@ class JsonSource(TextFileSource):
             for kind, files in self._groups()
         ]
 
+    def _pieces(self) -> list[tuple[Path, str]]:
+        return [(file, self._strict_scan(self._kinds[file], (file,))) for file in self.files()]
+
     def _inner(self) -> dict[str, str]:
         """Columns of the objects themselves."""
         return {c.name: self._raw[c.name] for c in self.schema() if c.name not in self._hive}

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import shutil
 import uuid
-import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.duck import literal
+from sluiceway.duck import cast_select, literal
 from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Stage
 from sluiceway.engines.duckdb import DuckDBEngine, scan_files
 from sluiceway.engines.spark_errors import spark_errors
 from sluiceway.engines.spark_options import SparkOptions, options_of
+from sluiceway.engines.spark_scan import mapped, readable_there, scanned
 from sluiceway.engines.spark_session import open_session, stop_session
 from sluiceway.engines.spark_types import crossing, spark_schema
 from sluiceway.errors import EngineError
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["SparkEngine"]
 
 _BAD = "_sluiceway_bad"
+_ASKED = 16
+"""Tasks that look whether executors can read text files: more than most clusters have executors."""
 
 
 class SparkEngine:
@@ -56,6 +59,8 @@ class SparkEngine:
         self._local.connect(EngineSettings(spill=staging / "spill"), self.staging)
         self._id = uuid.uuid4().hex[:8]
         self._views: list[str] = []
+        # executors of this very machine see its files, and run this very Python
+        self._afar = bool(options.remote) or not (options.master or "local").startswith("local")
         self.connection, self._own = open_session(settings, self.staging.parent / "spark.log")
 
     def seal(self, folders: Sequence[Path]) -> None:
@@ -182,6 +187,8 @@ class SparkEngine:
         return f"SELECT * FROM {view}"
 
     def _located(self, location: Location) -> str | None:
+        if location.scans:
+            return self._text(location)
         if location.format != "parquet" or crossing(location.schema):
             return None
         with spark_errors():
@@ -189,6 +196,21 @@ class SparkEngine:
             paths = [Path(path).absolute() for path in location.paths]
             view = self._view(uuid.uuid4().hex[:8], "source", paths, schema)
         return f"SELECT * FROM {view}"
+
+    def _text(self, location: Location) -> str | None:
+        """Text files, a task each. One alone the embedded engine reads faster, with all its threads."""
+        cast = crossing(location.schema)
+        if len(location.paths) < 2:
+            return None
+        with spark_errors():
+            if self._afar and not readable_there(self.connection, location.paths, _ASKED):
+                return None
+            scans = tuple(cast_select(scan, location.schema.names, cast) for scan in location.scans)
+            frame = scanned(self.connection, replace(location, scans=scans), spark_schema(location.schema))
+            name = f"_sw_{self._id}_{uuid.uuid4().hex[:8]}_text"
+            frame.createOrReplaceTempView(name)
+            self._views.append(name)
+        return f"SELECT * FROM {quoted(name, 'spark')}"
 
     def handoff(self, stage: Stage) -> Stage:
         both = (*stage.files, *stage.bad_files)
@@ -206,16 +228,12 @@ class SparkEngine:
         )
 
     def map(self, name: str, sql: str, function: BatchFunction, schema: Schema, batch_size: int) -> Stage:
-        def mapped(batches: Iterator[Any]) -> Iterator[Any]:
+        def given(batches: Iterator[Any]) -> Iterator[Any]:
             yield from function(batches)
 
         with spark_errors():
             self.connection.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch_size))
-            frame = self.connection.sql(sql)
-            with warnings.catch_warnings():
-                # that pyspark's pandas API does not know pandas 3: there is no pandas in a step of ours
-                warnings.filterwarnings("ignore", category=FutureWarning, module=r"pyspark\.|sluiceway\.")
-                frame = frame.mapInArrow(mapped, spark_schema(schema))
+            frame = mapped(self.connection.sql(sql), given, spark_schema(schema))
             return self._written(name, frame, apart=False)
 
     def batches(

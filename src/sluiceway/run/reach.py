@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sluiceway.duck import ident
+from sluiceway.duck import cast_select, ident
 from sluiceway.errors import EngineError
 from sluiceway.schema import Column, Schema
 
@@ -76,14 +76,7 @@ class Reach:
     def _crossing(self, sql: str, schema: Schema) -> str:
         """A SELECT in the embedded engine, its columns in types that the engine can hold. Before anything
         is written: Parquet knows no HUGEINT either, and rounds it."""
-        cast = self.engine.capabilities.crossing(schema)
-        if not cast:
-            return sql
-        columns = ", ".join(
-            f"CAST({ident(c.name)} AS {cast[c.name]}) AS {ident(c.name)}" if c.name in cast else ident(c.name)
-            for c in schema
-        )
-        return f"SELECT {columns} FROM ({sql}) AS _crossing"
+        return cast_select(sql, schema.names, self.engine.capabilities.crossing(schema))
 
     def select(self, sql: str, columns: Sequence[str] | None = None) -> str:
         """A SELECT in the embedded engine's dialect, made readable in the engine.
