@@ -62,6 +62,22 @@ def mariadb_url(mariadb: Server) -> str:
     return mariadb.url_of(mariadb.create_database())
 
 
+@pytest.fixture(scope="session")
+def spark(pytestconfig: pytest.Config) -> Iterator[Any]:
+    """A local Spark session, as ``sql/sessions.py`` wants it; its JVM is gone afterwards."""
+    if os.environ.get("SLUICEWAY_SERVERS") == "off":
+        pytest.skip("no Spark: SLUICEWAY_SERVERS=off")
+    from scripts import sparks
+
+    try:
+        started = sparks.start()
+    except sparks.SparkUnavailableError as error:
+        pytest.skip(f"no Spark: {error}")
+    pytestconfig.stash[_RAN]["Spark"] = started.version
+    with started:
+        yield started.session
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker of pytest-xdist tells the controller, which writes the summary."""
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
@@ -78,7 +94,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     missed: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        for name in _NAMES.values():
+        for name in (*_NAMES.values(), "Spark"):
             if f"no {name}:" in reason:
                 missed[name] = missed.get(name, 0) + 1
     lines = [f"{name} {version}" for name, version in sorted(config.stash[_RAN].items())]

@@ -30,11 +30,13 @@ from sluiceway.rules.params import condition
 from sluiceway.schema import Schema
 from sluiceway.spec.model import SchemaContract
 from sluiceway.sql.safe import check_supported, tables_of
+from sluiceway.sql.translate import DIALECT, translate
 from sluiceway.sql.typing import describe
 from sluiceway.transforms.base import StepContext
 from sluiceway.transforms.deduplicate import Deduplicate
 from sluiceway.transforms.mask import Mask
 from sluiceway.transforms.python import Python
+from sluiceway.transforms.sql import SqlStep
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -84,9 +86,13 @@ class _Builder:
                     query = step.compile_antijoin(ctx)
                 else:
                     query = step.compile(ctx)
-                check_supported(query, self.dialect, where)
                 names = tuple(self._relation(n, where) for n in tables_of(query))
-                schema = describe(query, {n: self.relations[n] for n in names}, where)
+                inputs = {n: self.relations[n] for n in names}
+                given = step.declared(where) if isinstance(step, SqlStep) else None
+                if given is None:
+                    check_supported(query, self.dialect, where)
+                schema = describe(query, inputs, where) if given is None else given
+                translate(query, self.dialect, schemas=inputs, where=where)  # refused now or never
                 inline = step.is_row_wise() and step.kind != "join"
                 self.steps.append(Transform(name, query, names, step.kind, inline))
             self.relations[name] = schema
@@ -155,6 +161,9 @@ class _Builder:
             known = {n: s for n, s in inputs.items() if n in check.relations} | {BATCH: schema}
             query = exp.select(exp.alias_(part, "_checked")).from_(exp.table_(BATCH, quoted=True))
             describe(query, known, check.where)
+            translate(query, self.dialect, schemas=known, where=check.where)
+        for asked in check.measures.queries:
+            translate(asked, self.dialect, schemas=inputs, where=check.where)
 
 
 def build(
@@ -328,7 +337,7 @@ def _lineage(builder: _Builder, last: str) -> Lineage:
     inputs = {name: schema for name, schema in builder.relations.items() if name in sources}
     steps: list[tuple[str, exp.Query | None, tuple[str, ...], Schema]] = []
     for step in builder.steps:
-        query = step.query if isinstance(step, Transform) else None
+        query = step.query if isinstance(step, Transform) and DIALECT not in step.query.meta else None
         reads = step.reads if isinstance(step, Transform) else (step.reads,)
         steps.append((step.relation, query, reads, builder.relations[step.relation]))
     return column_lineage(inputs, steps, last)
