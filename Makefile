@@ -40,7 +40,7 @@ chaos: $(STAMPS)/dev ## kills runs at every node and compares the destination
 bench: $(STAMPS)/dev ## measures against peers in one run and prints ratios
 	$(PY) -m bench
 
-docs: $(STAMPS)/dev ## writes the pages of commands, keys, rules and steps from the code
+docs: $(STAMPS)/dev ## writes the pages of commands, keys, dialects, rules and steps from the code
 	$(PY) scripts/docs.py
 
 format: $(STAMPS)/dev ## ruff format and the fixes that change no meaning

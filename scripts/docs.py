@@ -11,6 +11,7 @@ import click
 from sluiceway.cli.app import app
 from sluiceway.rules.docs import render as rules
 from sluiceway.spec.docs import configuration_page
+from sluiceway.sql.docs import render as dialects
 from sluiceway.transforms.docs import render as transforms
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -79,6 +80,7 @@ def render() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": render,
     "configuration.md": configuration_page,
+    "dialects.md": dialects,
     "rules.md": rules,
     "transforms.md": transforms,
 }

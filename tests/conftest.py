@@ -107,7 +107,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     missed: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        for name in _NAMES.values():
+        for name in (*_NAMES.values(), "Spark"):
             if f"no {name}:" in reason:
                 missed[name] = missed.get(name, 0) + 1
     lines = [f"{name} {version}" for name, version in sorted(config.stash[_RAN].items())]

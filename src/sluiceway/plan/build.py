@@ -33,12 +33,13 @@ from sluiceway.schema import Column, Schema
 from sluiceway.spec.model import SchemaContract
 from sluiceway.sql.primitives import call
 from sluiceway.sql.safe import check_supported, tables_of
-from sluiceway.sql.translate import translate
+from sluiceway.sql.translate import DIALECT, translate
 from sluiceway.sql.typing import describe
 from sluiceway.transforms.base import StepContext
 from sluiceway.transforms.deduplicate import ROW, Deduplicate
 from sluiceway.transforms.mask import Mask
 from sluiceway.transforms.python import Python
+from sluiceway.transforms.sql import SqlStep
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -93,9 +94,12 @@ class _Builder:
                 query = step.compile(ctx)
                 if isinstance(step, Deduplicate):
                     self.meant[name], query = query, self._deduplicate(step, ctx, query)
-                check_supported(query, self.dialect, where)
                 inputs = {n: self._schema(n, where) for n in tables_of(query)}
-                schema = describe(query, inputs, where)
+                given = step.declared(where) if isinstance(step, SqlStep) else None
+                if given is None:  # else the step brings SQL of the engine's own
+                    check_supported(query, self.dialect, where)
+                    given = describe(query, inputs, where)
+                schema = given
                 translate(query, self.dialect, schemas=inputs, where=where)  # refused now, with its place
                 names = tuple(self._relation(n.removeprefix(NUMBERED), where) for n in inputs)
                 inline = step.is_row_wise() and step.kind != "join"
@@ -357,9 +361,10 @@ def _lineage(builder: _Builder, last: str) -> Lineage:
     for step in builder.steps:
         if isinstance(step, PythonStep):
             steps.append((step.relation, None, (step.reads,), builder.relations[step.relation]))
-        else:
-            query = builder.meant.get(step.relation, step.query)
-            steps.append((step.relation, query, tables_of(query), builder.relations[step.relation]))
+            continue
+        query = builder.meant.get(step.relation, step.query)
+        told = None if DIALECT in step.query.meta else query
+        steps.append((step.relation, told, tables_of(query), builder.relations[step.relation]))
     return column_lineage(inputs, steps, last)
 
 

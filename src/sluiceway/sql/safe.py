@@ -19,6 +19,7 @@ from sluiceway.errors import PlanError, Where
 from sluiceway.sql import support
 from sluiceway.sql.clock import clock_name, with_clock
 from sluiceway.sql.names import bind_tables, tables_of, variables_of
+from sluiceway.sql.native import GENERATORS, NATIVE
 from sluiceway.sql.primitives import PRIMITIVES
 from sluiceway.sql.rewrite.context import line_of
 from sluiceway.sql.targets import TARGETS, rewrite_hint
@@ -102,7 +103,7 @@ def check_supported(tree: exp.Expr, dialect: str, where: Where) -> None:
     Raises:
         PlanError: names what is not supported.
     """
-    _check(tree, dialect, where, ours=True)
+    _check(tree, TARGETS.get(dialect), dialect, where, ours=True)
     for node in tree.walk():
         if clock_name(node):
             raise PlanError(
@@ -144,7 +145,7 @@ def _prepare(text: str, where: Where, dialect: str, *, statement: bool) -> str:
     for i, token in enumerate(tokens):
         before = tokens[i - 1] if i else None
         after = tokens[i + 1] if i + 1 < len(tokens) else None
-        insert = _mark(token, before, after, where)
+        insert = _mark(token, before, after, where, dialect)
         if insert:
             start, end, new = insert
             parts += [text[done:start], new]
@@ -152,14 +153,14 @@ def _prepare(text: str, where: Where, dialect: str, *, statement: bool) -> str:
     return "".join([*parts, text[done : tokens[-1].end + 1]])
 
 
-def _mark(token: Any, before: Any, after: Any, where: Where) -> tuple[int, int, str] | None:
+def _mark(token: Any, before: Any, after: Any, where: Where, dialect: str) -> tuple[int, int, str] | None:
     """What to put instead of ``text[start:end]`` at this token, if anything."""
     kind = token.token_type
-    if kind == TokenType.COLON and after is not None and after.start == token.end + 1:
+    if dialect == "duckdb" and kind == TokenType.COLON and after is not None and after.start == token.end + 1:
         plain = re.fullmatch(r"[A-Za-z_]\w*", after.text)
         if plain and (before is None or before.token_type not in _BEFORE_VARIABLE):
             return token.start, token.end + 1, "$"
-    if kind in (TokenType.ARROW, TokenType.DARROW) and after is not None:
+    if dialect == "duckdb" and kind in (TokenType.ARROW, TokenType.DARROW) and after is not None:
         path = after.token_type == TokenType.STRING and not _SIMPLE_PATH.fullmatch(after.text)
         if path:
             function = "json_extract" if kind == TokenType.ARROW else "json_extract_string"
@@ -225,16 +226,17 @@ def _finish(tree: Any, where: Where, dialect: str) -> Any:
         node.pop_comments()
         if isinstance(node, exp.Anonymous | exp.Identifier) and isinstance(node.this, str):
             node.set("this", node.this.removeprefix(_KEPT))
-        if isinstance(node, exp.Lambda):
+        if isinstance(node, exp.Lambda) and dialect == "duckdb":
             return _not_a_lambda(node)
-        if isinstance(node, exp.RegexpLike):
+        if isinstance(node, exp.RegexpLike) and dialect == "duckdb":
             # sqlglot reads DuckDB's `~`, a match of the whole text, as a search within it
             return exp.Anonymous(this="regexp_full_match", expressions=[node.this, node.expression])
         return node
 
     try:
         tree = tree.transform(rewrite, copy=False)
-        _check(tree, dialect, where, ours=False)
+        # in its own dialect SQL is what it is; DuckDB's is what other engines are measured by
+        _check(tree, NATIVE.get(dialect) or TARGETS.get(dialect), dialect, where, ours=False)
     except RecursionError:
         raise PlanError("the SQL is nested too deeply", where=where, hint="split it into steps") from None
     return tree
@@ -251,8 +253,7 @@ def _not_a_lambda(node: Any) -> Any:
 # --- what is allowed --------------------------------------------------------------------------------
 
 
-def _check(tree: exp.Expr, dialect: str, where: Where, *, ours: bool) -> None:
-    target = TARGETS.get(dialect)
+def _check(tree: exp.Expr, target: support.Target | None, dialect: str, where: Where, *, ours: bool) -> None:
     if target is None:
         raise PlanError(
             f"users' SQL is not supported on {dialect} yet",
@@ -294,7 +295,9 @@ def _check_function(
         if primitive is not None and dialect in primitive.emitters:
             return
     if isinstance(node.parent, exp.Table | exp.Lateral):
-        raise _table_function(name, where)
+        view = isinstance(node.parent, exp.Lateral) and node.parent.args.get("view") and name in GENERATORS
+        if not view:
+            raise _table_function(name, where)
     if name in target.functions:
         return
     if name in support.UNREPEATABLE:
@@ -306,13 +309,14 @@ def _check_function(
     raise PlanError(
         f"the function {name}() is not allowed on {_engine(dialect)}{_line(node)}",
         where=where,
-        hint=(rewrite_hint(name) if dialect != "duckdb" else None) or _near(name, target.functions),
+        hint=(rewrite_hint(name) if dialect != "duckdb" else None) or _near(name, target.functions, dialect),
     )
 
 
-def _near(name: str, functions: Iterable[str]) -> str:
+def _near(name: str, functions: Iterable[str], dialect: str) -> str:
     close = get_close_matches(name, sorted(functions), n=1, cutoff=0.75)
-    return f"did you mean '{close[0]}'?" if close else "docs/transforms.md lists the functions"
+    page = "transforms" if dialect == "duckdb" else "dialects"
+    return f"did you mean '{close[0]}'?" if close else f"docs/{page}.md lists the functions"
 
 
 def _check_table(table: exp.Table, where: Where, *, ours: bool) -> None:

@@ -31,7 +31,6 @@ _NOWHERE = frozenset(
         "Collate",
         "Columns",
         "Comprehension",
-        "Explode",
         "Format",
         "GenerateSeries",
         "Glob",
@@ -54,7 +53,6 @@ _NOWHERE = frozenset(
         "Slice",
         "ToMap",
         "Transform",
-        "Unnest",
         "WithinGroup",
     ]
 )

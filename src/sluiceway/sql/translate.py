@@ -25,9 +25,13 @@ from sluiceway.sql.rewrite.operators import OPERATORS, as_boolean
 from sluiceway.sql.rewrite.queries import align_sides, finish_select, in_as_value, unordered
 from sluiceway.sql.safe import check_supported
 from sluiceway.sql.scopes import TYPE, annotate, type_of
+from sluiceway.sql.types import NAMES
 from sluiceway.sql.typing import types_of
 
-__all__ = ["translate"]
+__all__ = ["DIALECT", "translate"]
+
+DIALECT = "sluiceway_dialect"
+"""Key in ``meta`` of a tree that a user wrote in this dialect, not in DuckDB's."""
 
 _PRIMITIVE = "SW_"
 _TEXT = "sluiceway_text"
@@ -60,6 +64,9 @@ def translate(
     Raises:
         PlanError: what can't be the same there, with its line and a rewrite.
     """
+    own = tree.meta.get(DIALECT)
+    if own is not None:
+        return _native(tree, str(own), dialect, where)
     if dialect == "duckdb":
         return lower(tree, dialect)
     known = schemas or {}
@@ -67,6 +74,17 @@ def translate(
         query = exp.select(exp.alias_(tree.copy(), "_expression")).from_(exp.table_(over, quoted=True))
         return _translated(query, dialect, known, where).selects[0].unalias()
     return _translated(tree.copy(), dialect, known, where)
+
+
+def _native(tree: exp.Expr, own: str, dialect: str, where: Where | None) -> Any:
+    """A step in an engine's own SQL."""
+    if own != dialect:
+        raise PlanError(
+            f"this step is written in the SQL of {NAMES[own]}, and the pipeline runs on {NAMES[dialect]}",
+            where=where,
+            hint=f"run it where engine: is {own}, or write the step in DuckDB's SQL, without dialect",
+        )
+    return tree.copy()
 
 
 def _translated(tree: Any, dialect: str, schemas: Mapping[str, Schema], where: Where | None) -> Any:

@@ -12,7 +12,7 @@ from sluiceway.errors import PlanError, Where
 from sluiceway.schema import family
 from sluiceway.sql.emit.types import canonical, fields_of, item_of, parsed, spelled
 
-__all__ = ["NAMES", "from_engine", "to_engine"]
+__all__ = ["HELD", "NAMES", "from_engine", "to_engine"]
 
 NAMES = {
     "duckdb": "DuckDB", "spark": "Spark", "postgres": "PostgreSQL", "snowflake": "Snowflake",
@@ -38,6 +38,11 @@ _POSTGRES = {
     "JSON": "json", '"NULL"': "text",
 }  # fmt: skip
 _PLAIN = {"spark": _SPARK, "postgres": _POSTGRES}
+HELD = (
+    *(t for t in _POSTGRES if t != '"NULL"'), "UHUGEINT", "TIMESTAMP_NS", "BIT", "DECIMAL(18,2)",
+    "ENUM('a', 'b')", "INTEGER[]", "STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)",
+)  # fmt: skip
+"""DuckDB's types, for the page that says where each has its place."""
 _INSTEAD = {
     "UBIGINT": "cast it to DECIMAL(20,0) in a step before",
     "UHUGEINT": "cast it to DECIMAL(38,0) in a step before",

@@ -188,10 +188,10 @@ def _double(value: exp.Expr, of: str) -> exp.Expr:
     width, scale = (int(n) for n in re.findall(r"\d+", of))
     if width <= 15 or not scale:
         return fill("spark", "CAST(:x AS DOUBLE)", x=value)
-    # in texts: Spark's % and - of 38 digits lose some
+    # in texts: Spark's abs(), % and minus sign round to 34 digits
     return fill(
         "spark",
-        f"CASE WHEN abs(:x) <= {2**53 // 10**scale} THEN CAST(:x AS DOUBLE) "
+        f"CASE WHEN :x BETWEEN -{2**53 // 10**scale} AND {2**53 // 10**scale} THEN CAST(:x AS DOUBLE) "
         "ELSE CAST(substring_index(CAST(:x AS STRING), '.', 1) AS DOUBLE) + CASE WHEN :x < 0 THEN -1 "
         "ELSE 1 END "
         f"* CAST(substring_index(CAST(:x AS STRING), '.', -1) AS DOUBLE) / 1E{scale}D END",

@@ -30,7 +30,10 @@ _SQRT = (
 )
 
 NUMBER = table(
-    ("abs", "N", "abs(:a)", "="),
+    ("abs", "I", "abs(:a)", "="),
+    ("abs", "F", "abs(:a)", "="),
+    # Spark's abs() rounds to 34 digits
+    ("abs", "C", "CAST(CASE WHEN :a < 0 THEN CAST(0 AS @T) - :a ELSE :a END AS @T)", "abs(:a)"),
     ("floor", "I", "CAST(:a AS DOUBLE)", "CAST(:a AS FLOAT8)"),
     ("ceil ceiling", "I", "CAST(:a AS DOUBLE)", "CAST(:a AS FLOAT8)"),
     ("floor", "C", "CAST(floor(:a) AS @T)", "="),

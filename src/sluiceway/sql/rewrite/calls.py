@@ -188,6 +188,8 @@ def _if(ctx: Context, node: Any, args: list[Any]) -> Any:
 
 def _list_contains(ctx: Context, node: Any, args: list[Any]) -> Any:
     """Not being among others that are unknown is known here to be not there."""
+    if "null" in (ctx.family(args[0]), ctx.family(args[1])):
+        return ctx.cast(exp.null(), "BOOLEAN")
     return ctx.fill(
         "CASE WHEN :a IS NULL OR :b IS NULL THEN NULL ELSE coalesce(array_contains(:a, :b), FALSE) END",
         "CASE WHEN :a IS NULL OR :b IS NULL THEN NULL ELSE coalesce(:b = ANY(:a), FALSE) END",

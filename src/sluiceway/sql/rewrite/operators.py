@@ -168,6 +168,13 @@ def _negative(ctx: Context, node: Any) -> Any:
         raise ctx.refuse(node, "this minus is not the same on", "cast it to a number first")
     if ctx.dialect == "postgres" and ctx.type(node).upper() in _NARROW and not node.find(exp.Literal):
         raise ctx.refuse(node, "its type overflows elsewhere on", "cast it to INTEGER first")
+    if (
+        ctx.dialect == "spark"
+        and ctx.family(node.this) == "decimal"
+        and not isinstance(node.this, exp.Literal)
+    ):
+        spelled = ctx.spelled(ctx.type(node))  # Spark's minus sign rounds to 34 digits
+        return ctx.fill(f"CAST(CAST(0 AS {spelled}) - :x AS {spelled})", x=node.this)
     return exp.Neg(this=_atom(node.this))
 
 

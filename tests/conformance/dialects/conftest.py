@@ -1,0 +1,48 @@
+"""The engines with the edge table, once a session (with pytest-xdist: once a worker)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.conformance.dialects.engines import Duck, Engine, MariaDB, Postgres, Spark
+
+from sluiceway.sql.sessions import POSTGRES
+
+if TYPE_CHECKING:
+    from scripts.servers import Server
+
+
+@pytest.fixture(scope="session")
+def duck() -> Duck:
+    return Duck()
+
+
+@pytest.fixture(scope="session")
+def spark_engine(spark: Any, duck: Duck, tmp_path_factory: pytest.TempPathFactory) -> Spark:
+    file = tmp_path_factory.mktemp("spark") / "edge.parquet"
+    duck.parquet(file)
+    return Spark(spark, file)
+
+
+@pytest.fixture(scope="session")
+def postgres_engine(postgres: Server, duck: Duck) -> Iterator[Postgres]:
+    with postgres.connect(postgres.create_database()) as connection:
+        yield Postgres(connection, duck, POSTGRES)
+
+
+@pytest.fixture(scope="session")
+def mariadb_engine(mariadb: Server, duck: Duck) -> Iterator[MariaDB]:
+    connection = mariadb.connect(mariadb.create_database())
+    try:
+        yield MariaDB(connection, duck, ("SET time_zone = '+00:00'", "SET sql_mode = 'STRICT_ALL_TABLES'"))
+    finally:
+        connection.close()
+
+
+@pytest.fixture(params=["spark", "postgres"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine in its turn."""
+    found: Engine = request.getfixturevalue(f"{request.param}_engine")
+    return found
