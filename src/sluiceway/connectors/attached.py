@@ -20,7 +20,7 @@ from sluiceway.connectors.loading import DUCKDB, check_order, load
 from sluiceway.connectors.types import unsupported
 from sluiceway.duck import ident, open_duckdb, relation
 from sluiceway.errors import DestinationError, machine_error
-from sluiceway.exchange import SYSTEM_SCHEMA, Cursor, PublishOrder, Receipt, Scd2, Staged, Verdict
+from sluiceway.exchange import SYSTEM_SCHEMA, Cursor, Location, PublishOrder, Receipt, Scd2, Staged, Verdict
 from sluiceway.locks import file_lock
 from sluiceway.schema import Column, Schema, TableName
 from sluiceway.secrets import redact
@@ -162,6 +162,9 @@ class AttachedSink:
 
     def scan(self, table: TableName) -> str:
         return f"SELECT * FROM {relation(*self._parts(table))}"
+
+    def locate(self, table: TableName) -> Location | None:
+        return None
 
     def _has_system(self, con: duckdb.DuckDBPyConnection) -> bool:
         import duckdb

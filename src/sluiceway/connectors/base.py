@@ -192,6 +192,11 @@ class Sink(Protocol):
         """A SELECT, in the attached engine's dialect, of the table as it stands."""
         ...
 
+    def locate(self, table: TableName) -> Location | None:
+        """Where exactly the rows of ``scan`` lie, for an engine that reads them itself; None where that
+        can't be said, such as where some of a file's rows are deleted."""
+        ...
+
     def state(self, pipeline: str) -> tuple[Cursor, ...]: ...
 
     def receipts(self, pipeline: str | None = None, run_id: str | None = None) -> tuple[Receipt, ...]:

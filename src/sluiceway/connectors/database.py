@@ -19,7 +19,15 @@ from sluiceway.connectors.base import SinkCapabilities
 from sluiceway.duck import ident as duck_ident
 from sluiceway.duck import open_duckdb, relation
 from sluiceway.errors import DestinationError
-from sluiceway.exchange import QUARANTINE_COLUMNS, SYSTEM_SCHEMA, Cursor, PublishOrder, Receipt, Scd2
+from sluiceway.exchange import (
+    QUARANTINE_COLUMNS,
+    SYSTEM_SCHEMA,
+    Cursor,
+    Location,
+    PublishOrder,
+    Receipt,
+    Scd2,
+)
 from sluiceway.schema import Column, Schema, TableName
 
 if TYPE_CHECKING:
@@ -200,6 +208,9 @@ class Database:
         con = self._duckdb()
         self._clear_cache(con)  # what was created since it was attached
         return self._scan(table)
+
+    def locate(self, table: TableName) -> Location | None:
+        return None
 
     def _scan(self, table: TableName) -> str:
         raise NotImplementedError

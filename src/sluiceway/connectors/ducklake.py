@@ -16,10 +16,11 @@ from pydantic import Field, model_validator
 from sluiceway.connectors.attached import AttachedSink
 from sluiceway.connectors.attached_source import AttachedSource, AttachedSourceConfig, qualified
 from sluiceway.connectors.base import Connector, ConnectorContext, SinkCapabilities, SinkConfig
+from sluiceway.connectors.lake_files import located
 from sluiceway.connectors.lake_undo import undo
 from sluiceway.duck import ident, literal, load_extension, relation
 from sluiceway.errors import SourceError
-from sluiceway.exchange import SYSTEM_SCHEMA, PublishOrder, Receipt, Staged
+from sluiceway.exchange import SYSTEM_SCHEMA, Location, PublishOrder, Receipt, Staged
 from sluiceway.schema import TableName
 from sluiceway.secrets import register_secret
 
@@ -225,6 +226,13 @@ class DuckLakeSink(AttachedSink):
             f"CALL {ident(self.alias)}.set_option('data_inlining_row_limit', {_INLINE}, "
             f"schema => {literal(SYSTEM_SCHEMA)})"
         )
+
+    def locate(self, table: TableName) -> Location | None:
+        schema = self.columns(table)
+        if schema is None or self._lake.remote:
+            return None
+        with self._attached() as con:
+            return located(con, self.alias, table, schema)
 
     def _snapshot_next(self, con: duckdb.DuckDBPyConnection) -> str | None:
         """Under the writer lock the next snapshot is this one; ``_committed`` makes sure."""

@@ -28,11 +28,12 @@ from sluiceway.connectors.filerecords import (
     statuses_json,
 )
 from sluiceway.connectors.files import paths_sql, struct_sql
+from sluiceway.connectors.footers import alike
 from sluiceway.connectors.ledger import new_receipt
 from sluiceway.connectors.loading import check_order
 from sluiceway.duck import ident, open_duckdb
 from sluiceway.errors import DestinationError, LockTimeoutError, PlanError
-from sluiceway.exchange import QUARANTINE_COLUMNS, Cursor, PublishOrder, Receipt, Staged, Verdict
+from sluiceway.exchange import QUARANTINE_COLUMNS, Cursor, Location, PublishOrder, Receipt, Staged, Verdict
 from sluiceway.locks import file_lock
 from sluiceway.schema import Column, Schema, TableName
 
@@ -165,6 +166,17 @@ class FileSink:
             keys = tuple(p.partition("=")[0] for p in file.relative_to(live).parts[:-1] if "=" in p)
             groups.setdefault(keys, []).append(file)
         return " UNION ALL ".join(self.format.scan(files, schema, keys) for keys, files in groups.items())
+
+    def locate(self, table: TableName) -> Location | None:
+        schema, files = self.columns(table), self._files(table)
+        live = self._live(table)
+        if schema is None or self.format.name != "parquet" or not files:
+            return None
+        if any("=" in part for file in files for part in file.relative_to(live).parts[:-1]):
+            return None  # values of columns are in the folders' names
+        if not alike(self._connection(), paths_sql(files), schema):
+            return None
+        return Location("parquet", schema, tuple(str(file.absolute()) for file in files))
 
     def state(self, pipeline: str) -> tuple[Cursor, ...]:
         path = self.places.state(pipeline)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sluiceway.schema import Schema
 
-__all__ = ["footers"]
+__all__ = ["alike", "footers"]
 
 _BOUNDED = {"integer", "decimal", "date", "timestamp", "timestamptz", "text"}
 """NaN is left out of footers: the bounds of floats prove nothing."""
@@ -62,3 +62,21 @@ def footers(
     return {
         name: (low, high, nulls) for name, low, high, nulls, n in found if nulls is not None and n == total
     }, total
+
+
+def alike(con: duckdb.DuckDBPyConnection, files: str, schema: Schema) -> bool:
+    """Whether every file has every column of ``schema`` in its type, so that a reader who goes by names
+    finds the table's rows in them. Nested columns are not looked into: then it is not known, and False.
+
+    Args:
+        files: a list of paths as a SQL literal.
+    """
+    if any(column.family == "nested" for column in schema):
+        return False
+    rows = con.execute(
+        "SELECT name, count(*), count(DISTINCT file_name), min(duckdb_type), max(duckdb_type) "
+        f"FROM parquet_schema({files}) WHERE column_id > 0 GROUP BY name"
+    ).fetchall()
+    (total,) = con.execute(f"SELECT count(DISTINCT file_name) FROM parquet_schema({files})").fetchall()[0]
+    found = {name: facts for name, *facts in rows}
+    return all(found.get(c.name) == [total, total, c.type, c.type] for c in schema)

@@ -194,6 +194,8 @@ class SparkEngine:
         with spark_errors():
             schema = spark_schema(location.schema)
             paths = [Path(path).absolute() for path in location.paths]
+            if self._afar and not readable_there(self.connection, location.paths, _ASKED, text=False):
+                return None
             view = self._view(uuid.uuid4().hex[:8], "source", paths, schema)
         return f"SELECT * FROM {view}"
 

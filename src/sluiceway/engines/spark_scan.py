@@ -56,8 +56,8 @@ def _read(batches: Iterator[Any]) -> Iterator[Any]:
                 yield from con.execute(row["scan"]).to_arrow_reader(_ROWS)
 
 
-def readable_there(session: Any, paths: Sequence[str], slots: int) -> bool:
-    """Whether the executors can do that: they see the files as this machine does, and have our reader.
+def readable_there(session: Any, paths: Sequence[str], slots: int, *, text: bool = True) -> bool:
+    """Whether the executors see the files as this machine does and, for text, have our reader.
 
     Args:
         slots: how many tasks ask, so that every executor is likely to be asked.
@@ -72,11 +72,13 @@ def readable_there(session: Any, paths: Sequence[str], slots: int) -> bool:
 
         for _ in batches:
             try:
-                from importlib.metadata import version
+                fits = True
+                if text:
+                    from importlib.metadata import version
 
-                import sluiceway.duck  # noqa: F401
+                    import sluiceway.duck  # noqa: F401
 
-                fits = version("duckdb") == wanted
+                    fits = version("duckdb") == wanted
                 fits = fits and all(Path(path).stat().st_size == size for path, size in facts)
             except (ImportError, OSError):
                 fits = False

@@ -196,7 +196,7 @@ def _target(
         if found is None:
             raise PlanError(f"there is no table {table} in the warehouse of environment {env.name}")
         engine.seal(sink.folders())
-        yield found, Reach(engine).select(sink.scan(table)), {}, None
+        yield found, Reach(engine).table(sink, table), {}, None
     finally:
         sink.close()
 

@@ -99,7 +99,7 @@ class Execution:
         folders = [*opened.sink.folders(), *(f for s in opened.sources.values() for f in s.folders())]
         self.engine.seal(folders)
         for name in opened.datasets:
-            self.relations.scan(name, self.reach.select(opened.sink.scan(TableName.parse(name))))
+            self.relations.scan(name, self.reach.table(opened.sink, TableName.parse(name)))
 
     def bind_sources(self) -> None:
         """Bind every source's relation without judging it; streams are staged."""
@@ -364,7 +364,7 @@ class Execution:
         incremental = any(s.incremental for s in self.plan.pipeline.sources.values())
         stands = not source and incremental and judged.rows == 0 and opened.target is not None
         good = f"SELECT * FROM {judged.parted.good} AS _good_rows"
-        sql = self.reach.select(opened.sink.scan(table)) if stands else good
+        sql = self.reach.table(opened.sink, table) if stands else good
         self.relations.scan(GOOD, sql, schema=(opened.target if stands else None) or judged.stage.schema)
         judged.results.update(self.audit.aggregates(checks, judged.good_rows, GOOD))
 
@@ -392,7 +392,7 @@ class Execution:
         if opened.target is None or destination.mode == "replace":
             return
         scd2 = destination.scd2 if destination.mode == "scd2" else None
-        scan = self.reach.select(opened.sink.scan(destination.table), self._looked_at(scd2))
+        scan = self.reach.table(opened.sink, destination.table, self._looked_at(scd2))
         if destination.mode == "append":
             self.relations.scan(TARGET, scan, schema=opened.target)
             return

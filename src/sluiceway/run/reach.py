@@ -8,7 +8,7 @@ engine read.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sluiceway.duck import cast_select, ident
@@ -18,8 +18,9 @@ from sluiceway.schema import Column, Schema
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sluiceway.connectors.base import Read, Source
+    from sluiceway.connectors.base import Read, Sink, Source
     from sluiceway.engines.base import Engine, Stage
+    from sluiceway.schema import TableName
 
 __all__ = ["Reach", "slug"]
 
@@ -77,6 +78,22 @@ class Reach:
         """A SELECT in the embedded engine, its columns in types that the engine can hold. Before anything
         is written: Parquet knows no HUGEINT either, and rounds it."""
         return cast_select(sql, schema.names, self.engine.capabilities.crossing(schema))
+
+    def table(self, sink: Sink, table: TableName, columns: Sequence[str] | None = None) -> str:
+        """A SELECT in the engine of a table of the warehouse.
+
+        Args:
+            columns: those that are needed; it may have others too.
+        """
+        if self.apart and not self.engine.capabilities.publishes:
+            located = sink.locate(table)
+            if located is not None:
+                names = located.schema.names if columns is None else columns or located.schema.names[:1]
+                kept = Schema(tuple(located.schema[name] for name in names))
+                native = self.engine.adopt(replace(located, schema=kept))
+                if native is not None:
+                    return native
+        return self.select(sink.scan(table), columns)
 
     def select(self, sql: str, columns: Sequence[str] | None = None) -> str:
         """A SELECT in the embedded engine's dialect, made readable in the engine.

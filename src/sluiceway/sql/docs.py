@@ -69,8 +69,8 @@ def _place(type_: str, engine: str) -> str:
 
 
 _QUERIES = """Window functions, CASE, IN, LIKE, subqueries, common table expressions, set operations,
-GROUPING SETS, QUALIFY, DISTINCT ON (with ORDER BY), EXCLUDE, REPLACE, GROUP BY ALL, UNION BY NAME, SEMI and ANTI joins are
-written in the engine's words, too.
+GROUPING SETS, QUALIFY, DISTINCT ON (with ORDER BY), EXCLUDE, REPLACE, GROUP BY ALL, UNION BY NAME, SEMI and
+ANTI joins are written in the engine's words, too.
 """
 
 
