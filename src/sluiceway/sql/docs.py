@@ -68,9 +68,9 @@ def _place(type_: str, engine: str) -> str:
         return "refused"
 
 
-_QUERIES = """Window functions, CASE, IN, LIKE, subqueries, common table expressions, set operations,
-GROUPING SETS, QUALIFY, DISTINCT ON (with ORDER BY), EXCLUDE, REPLACE, GROUP BY ALL, UNION BY NAME, SEMI and
-ANTI joins are written in the engine's words, too.
+_QUERIES = """Window functions, CASE, IN, LIKE, subqueries, common table expressions, set operations, GROUPING
+SETS, QUALIFY, DISTINCT ON (with ORDER BY), EXCLUDE, REPLACE, GROUP BY ALL, UNION BY NAME, SEMI and ANTI
+joins are written in the engine's words, too.
 """
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from sluiceway.errors import PlanError
-from sluiceway.sql.emit import duckdb, postgres, spark
+from sluiceway.sql.emit import bigquery, duckdb, mysql, postgres, snowflake, spark
 
 if TYPE_CHECKING:
     from sluiceway.sql.emit.template import Emitter
@@ -38,6 +38,9 @@ _DIALECTS: Mapping[str, Mapping[str, Emitter]] = {
     "duckdb": duckdb.EMITTERS,
     "spark": spark.EMITTERS,
     "postgres": postgres.EMITTERS,
+    "snowflake": snowflake.EMITTERS,
+    "bigquery": bigquery.EMITTERS,
+    "mysql": mysql.EMITTERS,
 }
 
 _DOCS = {

@@ -21,6 +21,7 @@ from sluiceway.sql.rewrite.aggregates import AGGREGATE_CALLS, AGGREGATE_NODES
 from sluiceway.sql.rewrite.calls import CALLS, call_of, rewrite_call
 from sluiceway.sql.rewrite.constants import CONSTANTS, folded
 from sluiceway.sql.rewrite.context import Context
+from sluiceway.sql.rewrite.identifiers import name_outputs, spell_names
 from sluiceway.sql.rewrite.operators import OPERATORS, as_boolean
 from sluiceway.sql.rewrite.queries import align_sides, finish_select, in_as_value, unordered
 from sluiceway.sql.safe import check_supported
@@ -59,7 +60,7 @@ def translate(
     >>> import sqlglot
     >>> tree = sqlglot.parse_one("SELECT a / 2 AS h FROM t", read="duckdb")
     >>> translate(tree, "spark", schemas={"t": Schema.of({"a": "INTEGER"})}).sql("spark")
-    'SELECT CAST(a AS DOUBLE) / CAST(2 AS DOUBLE) AS h FROM t'
+    'SELECT CAST(`a` AS DOUBLE) / CAST(2 AS DOUBLE) AS `h` FROM `t`'
 
     Raises:
         PlanError: what can't be the same there, with its line and a rewrite.
@@ -93,10 +94,11 @@ def _translated(tree: Any, dialect: str, schemas: Mapping[str, Schema], where: W
     for node in tree.walk():
         if isinstance(node, exp.Condition) and not isinstance(node, exp.Column | exp.Literal):
             node.meta[_TEXT] = node.sql("duckdb")
-    plain = plain_select(tree, schemas, where)
+    names = [name for name, _ in types_of(tree, schemas)]
+    plain = plain_select(spell_names(tree, schemas), schemas, where)
     annotate(plain, schemas)
     sides = {id(u): _types(u, schemas) for u in plain.find_all(exp.SetOperation)}
-    return _Walk(Context(dialect, where), sides).node(plain)
+    return name_outputs(_Walk(Context(dialect, where), sides).node(plain), names)
 
 
 def _plain_call(node: Any) -> Any:

@@ -129,6 +129,6 @@ EXPRESSIONS: dict[str, tuple[str, ...]] = {
         "try_cast(ts::VARCHAR AS TIMESTAMP)", "try_cast(tz::VARCHAR AS TIMESTAMPTZ)",
         "try_cast(u::VARCHAR AS UUID)",
         "try_cast(d::VARCHAR AS DOUBLE)", "try_cast(big::VARCHAR AS DECIMAL(38,10))", "x::FLOAT",
-        "f::DOUBLE", "n::DECIMAL(20,0)", "x::BIGINT",
+        "k::HUGEINT", "f::DOUBLE", "json_valid(js)", "n::DECIMAL(20,0)", "x::BIGINT",
     ),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from sluiceway.sql.functions.base import Function, letter, takes
 from sluiceway.sql.functions.number import HALF_AWAY, NUMBER
 from sluiceway.sql.functions.text import TEXT
 from sluiceway.sql.functions.time import TIME
+from sluiceway.sql.primitives import PRIMITIVES
 from sluiceway.sql.rewrite.cases import cased
 from sluiceway.sql.rewrite.moments import MOMENTS
 from sluiceway.sql.rewrite.operators import OPERATORS, as_boolean, common
@@ -239,7 +240,14 @@ def _hashed(ctx: Context, node: Any, args: list[Any]) -> Any:
     )
 
 
+def _json_valid(ctx: Context, node: Any, args: list[Any]) -> Any:
+    if ctx.family(args[0]) not in ("text", "json"):
+        raise ctx.refuse(node, "json_valid of this type is not the same on", "cast it to VARCHAR")
+    return PRIMITIVES["is_json"].emitters[ctx.dialect](args[0])
+
+
 SPECIAL: dict[str, Any] = {
+    "json_valid": _json_valid,
     "round": _round, "concat": _concat, "concat_ws": _concat_ws, "greatest": _extreme, "least": _extreme,
     "coalesce": _coalesce, "ifnull": _coalesce, "nullif": _nullif, "if": _if, "iif": _if,
     "list_contains": _list_contains, "array_contains": _list_contains, "list_has": _list_contains,
