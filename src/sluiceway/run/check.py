@@ -31,6 +31,7 @@ from sluiceway.run.reading import reading, unchanged
 from sluiceway.run.resolve import open_engine
 from sluiceway.run.result import CheckResult, NodeResult, RunResult
 from sluiceway.run.runner import Progress, run
+from sluiceway.run.target import bind_target
 from sluiceway.run.warehouse import sink_of
 from sluiceway.schema import Schema, TableName
 from sluiceway.spec.contract import load_contract
@@ -76,7 +77,7 @@ def _check_scan(pipeline: Pipeline) -> RunResult:
         bounds, rows = ({}, None) if spec.config.filters else metadata(execution.opened.sources[plan.last])
         checks = with_bounds(plan.select(AuditGate)[0].checks, bounds)
         execution.judge_in_place_of(plan.last)
-        execution.bind_target()
+        bind_target(execution)
         hidden = plan.hidden.get("gate", frozenset())
         kept = kept_of(plan.relations[plan.last])
         sampling = Sampling(kept, pipeline.destination.key, hidden, pipeline.quality.samples)

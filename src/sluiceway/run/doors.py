@@ -17,6 +17,7 @@ from sluiceway.plan.nodes import AuditGate, AuditSource, PythonStep, Transform
 from sluiceway.run.gate import dimensions, score
 from sluiceway.run.prepared import prepared
 from sluiceway.run.runner import Progress, run
+from sluiceway.run.target import bind_target
 from sluiceway.spec.model import Pipeline, Project, SourceSpec
 from sluiceway.spec.project import default_project, load_project
 from sluiceway.spec.resolve import resolve
@@ -272,7 +273,7 @@ class DataPipeline:
         with prepared(self._result(data)) as (plan, execution):
             gate: AuditGate = plan.select(AuditGate)[0]
             execution.judge_in_place_of(plan.last)
-            execution.bind_target()
+            bind_target(execution)
             _, results = execution.audit.in_place(gate.checks)
         found = tuple(results[check.id] for check in gate.checks)
         parts = dimensions(found)

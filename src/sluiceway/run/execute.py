@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from sluiceway.connectors.base import Read
-from sluiceway.exchange import Cursor, Scd2, Staged
+from sluiceway.exchange import Cursor, Staged
 from sluiceway.plan.nodes import BEFORE, AuditGate, AuditSource, Extract, Plan, PythonStep, Transform
 from sluiceway.plan.nodes import Stage as StageNode
-from sluiceway.rules.base import BATCH, TARGET, RuleContext
+from sluiceway.rules.base import BATCH, RuleContext
 from sluiceway.rules.fuse import Check, any_bit, mask_expressions
 from sluiceway.rules.params import condition
 from sluiceway.run.audit import ALL, GOOD, Audit, Sampling, mask_names, split, with_bounds
@@ -27,6 +27,7 @@ from sluiceway.run.reach import Reach, slug
 from sluiceway.run.reading import reading, unchanged
 from sluiceway.run.spools import bind_spooled, bind_step
 from sluiceway.run.state import mark_of, since
+from sluiceway.run.target import bind_target
 from sluiceway.schema import Column, Schema, TableName
 from sluiceway.sql.names import quoted
 from sluiceway.sql.primitives import render
@@ -386,40 +387,9 @@ class Execution:
         hidden = self.plan.hidden.get(phase, frozenset())
         return Sampling(kept, pipeline.destination.key, hidden, pipeline.quality.samples)
 
-    def bind_target(self) -> None:
-        """``_target``: the destination's rows that stay beside the batch after the publish."""
-        opened, destination = self.opened, self.plan.pipeline.destination
-        if opened.target is None or destination.mode == "replace":
-            return
-        scd2 = destination.scd2 if destination.mode == "scd2" else None
-        scan = self.reach.table(opened.sink, destination.table, self._looked_at(scd2))
-        if destination.mode == "append":
-            self.relations.scan(TARGET, scan, schema=opened.target)
-            return
-        same = " AND ".join(f"_b.{self.quoted(k)} = _t.{self.quoted(k)}" for k in destination.key)
-        current = f"_t.{self.quoted(scd2.valid_to)} IS NULL AND " if scd2 is not None else ""
-        self.relations.scan(
-            TARGET,
-            f"SELECT _t.* FROM ({scan}) AS _t WHERE {current}NOT EXISTS "
-            f"(SELECT 1 FROM {self.quoted(BATCH)} AS _b WHERE {same})",
-            reads=(BATCH,),
-            schema=opened.target,
-        )
-
-    def _looked_at(self, scd2: Scd2 | None) -> list[str]:
-        """The target's columns that checks look at; no others need to leave it."""
-        plan, target = self.plan, self.opened.target
-        wanted = {name.casefold() for name in plan.pipeline.destination.key}
-        wanted |= {scd2.valid_to.casefold()} if scd2 is not None else set()
-        for check in plan.select(AuditGate)[0].checks:
-            if TARGET in check.relations:
-                trees = [*check.measures.queries, *filter(None, [check.blame()])]
-                wanted |= {c.name.casefold() for tree in trees for c in tree.find_all(exp.Column)}
-        return [c.name for c in target or () if c.name.casefold() in wanted]
-
     def audit_gate(self, node: AuditGate, stage: Stage) -> Judged:
         with self.timer(node.name) as timed, reading(self.opened):
-            self.bind_target()
+            bind_target(self)
             if self.plan.in_place:
                 judged = self._judge_in_place(stage, node.checks)
             else:

@@ -72,6 +72,11 @@ _NO_VALUE = (
 )  # fmt: skip
 
 
+def _aggregates(node: Any) -> bool:
+    """Whether an aggregate of this very SELECT stands in it; those of subqueries are theirs."""
+    return any(is_aggregate_call(n) for n in node.walk(prune=lambda n: isinstance(n, exp.Query)))
+
+
 @dataclass(frozen=True)
 class _Scope:
     select: exp.Select
@@ -81,7 +86,7 @@ class _Scope:
         nodes = [node for node in _own(self.select) if _has_value(node)]
         for node in self._named():  # ORDER BY takes a projection's name before a column's
             nodes = [n for n in nodes if n is not node]
-        whole = [n for n in nodes if any(is_aggregate_call(d) for d in n.walk())]
+        whole = [n for n in nodes if _aggregates(n)]
         inside = {id(n) for n in whole}
         self._ask([n for n in nodes if id(n) not in inside], grouped=False)
         self._ask(whole, grouped=True)

@@ -26,13 +26,13 @@ def spark_engine(spark: Any, duck: Duck, tmp_path_factory: pytest.TempPathFactor
     return Spark(spark, file)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # another module may kill the server
 def postgres_engine(postgres: Server, duck: Duck) -> Iterator[Postgres]:
     with postgres.connect(postgres.create_database()) as connection:
         yield Postgres(connection, duck, POSTGRES)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # another module may kill the server
 def mariadb_engine(mariadb: Server, duck: Duck) -> Iterator[MariaDB]:
     connection = mariadb.connect(mariadb.create_database())
     try:
