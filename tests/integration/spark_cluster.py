@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from scripts import servers
 
-__all__ = ["Cluster", "cluster", "free_port", "java_process", "listening", "until"]
+__all__ = ["Cluster", "cluster", "connect_server", "free_port", "java_process", "listening", "until"]
 
 _SECONDS = 60.0
 
@@ -140,3 +141,33 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
         yield made
     finally:
         made.close()
+
+
+@contextmanager
+def connect_server(folder: Path, port: int) -> Iterator[None]:
+    """A Spark Connect server of two cores at ``port``, gone afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "connect.log"
+    settings = {
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "2",
+    }
+    started = java_process(
+        log, "org.apache.spark.deploy.SparkSubmit",
+        "--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "--master", "local[2]",
+        *(word for key, value in settings.items() for word in ("--conf", f"{key}={value}")),
+        "spark-internal",
+        env={"PYSPARK_PYTHON": sys.executable, "SPARK_DAEMON_MEMORY": "1g"},
+    )  # fmt: skip
+    try:
+        until(lambda: listening(port) or started.poll() is not None, "the Connect server", seconds=120)
+        assert started.poll() is None, log.read_text(errors="replace")[-3000:]
+        yield
+    finally:
+        if started.poll() is None:
+            os.killpg(started.pid, signal.SIGKILL)
+        started.wait()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from sluiceway.exchange import Location
 
-__all__ = ["mapped", "readable_there", "scanned"]
+__all__ = ["mapped", "quiet_pandas", "readable_there", "scanned"]
 
 _ROWS = 10_000
 _MEMORY = "512MB"
@@ -35,10 +36,17 @@ def scanned(session: Any, location: Location, schema: Any) -> Any:
     return mapped(frame, _read, schema)
 
 
-def mapped(frame: Any, function: Callable[[Iterator[Any]], Iterator[Any]], schema: Any) -> Any:
-    """``mapInArrow`` without pyspark's warning that its pandas does not know pandas 3: none of it is used."""
+@contextmanager
+def quiet_pandas() -> Iterator[None]:
+    """Without pyspark's warning that its pandas does not know pandas 3: we use none of it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="PySpark does not yet", category=FutureWarning)
+        yield
+
+
+def mapped(frame: Any, function: Callable[[Iterator[Any]], Iterator[Any]], schema: Any) -> Any:
+    """``mapInArrow``, for which pyspark looks at pandas."""
+    with quiet_pandas():
         return frame.mapInArrow(function, schema)
 
 

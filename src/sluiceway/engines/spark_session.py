@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.engines.spark_options import SESSION, SparkOptions, options_of
+from sluiceway.engines.spark_scan import quiet_pandas
 from sluiceway.errors import EngineError, MissingExtraError, PlanError
 
 if TYPE_CHECKING:
@@ -152,11 +153,23 @@ def _connected(options: SparkOptions) -> Any:
     assert options.remote is not None
     _reachable(options.remote, "Spark Connect server", 15002)
     try:
-        # not pyspark.sql's builder: it would turn the whole process to Connect by an environment variable
-        from pyspark.sql.connect.session import SparkSession as ConnectSession
+        with quiet_pandas():
+            # not pyspark.sql's builder: it turns the whole process to Connect by an environment variable
+            from pyspark.sql.connect.session import SparkSession as ConnectSession
     except ImportError as error:
         raise MissingExtraError.of("spark-connect", "Spark Connect") from error
-    return _set(_started(ConnectSession.builder.remote(options.remote), options, "create"))
+    builder = ConnectSession.builder.remote(options.remote)
+    session = _started(builder, options.model_copy(update={"conf": {}}), "create")
+    for key, value in options.conf.items():
+        if session.conf.isModifiable(key):
+            session.conf.set(key, _text(value))
+        elif session.conf.get(key, None) != _text(value):
+            session.stop()
+            raise PlanError(
+                f"engine.conf.{key} can't be set over Spark Connect",
+                hint="set it where the server is started",
+            )
+    return _set(session)
 
 
 def _started(builder: Any, options: SparkOptions, how: str, log: Path | None = None) -> Any:
