@@ -65,8 +65,10 @@ class Cursor:
 class Location:
     """Where rows lie, for engines that read it themselves.
 
-    ``format`` is ``parquet csv json`` (then ``paths`` are files) or ``jdbc`` (then ``options`` has what
-    it takes to connect). ``schema`` is in DuckDB's types; ``options`` are the connector's, by its names.
+    ``format`` is ``parquet csv json`` (then ``paths`` are files) or ``jdbc``: then ``options`` has ``driver
+    jar url properties init table`` and ``parts``, conditions that each row fulfils one of; dates travel as
+    days and timestamps as microseconds since 1970, decimals as texts. Else ``options`` are the connector's,
+    by its names. ``schema`` is in DuckDB's types.
     ``scans``: for text files, a SELECT of each in the embedded engine's SQL, that whoever has that engine
     beside the file may run; it names no other file.
     """

@@ -132,6 +132,38 @@ def test_executors_that_do_not_share_the_staging_folder_stop_the_run(
     assert not project.exists("mart.a")
 
 
+TEXT = """\
+pipeline: a
+sources: {a: {type: csv, path: data}}
+destination: {table: mart.a}
+"""
+
+
+@pytest.mark.parametrize("there", ["other rows", "nothing"])
+def test_text_files_are_read_by_executors_that_see_them(
+    tmp_path: Path, make_project: Any, there: str
+) -> None:
+    """A worker has other files of the same names and sizes: then whose rows come says who read them.
+    Where it has none, this machine reads."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("needs root and unshare, to give a worker a file system of its own")
+    files = {f"data/{n}.csv": f"k,t\n{n},here\n" for n in range(2)}
+    project = make_project({"pipelines/a.yml": TEXT, **files})
+    data, other = project.folder / "data", tmp_path / "other"
+    other.mkdir()
+    if there == "other rows":
+        for n in range(2):
+            (other / f"{n}.csv").write_text(f"k,t\n{n},away\n")
+    apart = ["unshare", "--mount", "sh", "-c", f'mount --bind "{other}" "{data}" && exec "$@"', "sh"]
+    with cluster(tmp_path / "cluster", workers=0) as alone:
+        alone.worker(before=apart)
+        project.write("sluiceway.yml", SETTINGS.format(engine=alone.settings))
+        document = _ended(_begin(project.folder))
+    assert document["error"] is None
+    who = "away" if there == "other rows" else "here"
+    assert project.rows("mart.a") == [(0, who), (1, who)]
+
+
 @pytest.mark.usefixtures("spark")
 def test_a_spark_of_another_master_is_not_joined(spark_cluster: Cluster, tmp_path: Path) -> None:
     settings = EngineSettings("spark", options={"master": spark_cluster.master})

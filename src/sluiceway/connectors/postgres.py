@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from sluiceway.connectors.attached import first_line
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
 from sluiceway.connectors.pgclient import PgServer, PostgresKeys, pg_errors, scan_failure
+from sluiceway.connectors.pgjdbc import located
 from sluiceway.connectors.pgsink import PostgresSink
 from sluiceway.connectors.pgtypes import PgColumn, describe_sql, free_numeric, pg_column, pg_type
 from sluiceway.connectors.pgzeros import ZeroWatch, over
@@ -85,6 +86,7 @@ class PostgresSource:
         self.table = None if config.table is None else parse_table(config.table, context.where)
         self._columns: tuple[PgColumn, ...] | None = None
         self._own: duckdb.DuckDBPyConnection | None = None
+        self._held: list[psycopg.Connection[Any]] = []
         self._zeros: tuple[ZeroWatch, Read] | None = None
 
     @property
@@ -167,7 +169,20 @@ class PostgresSource:
     # the rows ---------------------------------------------------------------------------------------
 
     def locate(self, read: Read) -> Location | None:
-        return None
+        """The table in parts, as of one snapshot that is held until ``close``; None for queries, small
+        tables, declared types, and types for which a JDBC driver is not known to be right."""
+        if self.table is None or isinstance(self.config.columns, dict) or read.columns is not None:
+            return None
+        columns = self._read_columns()
+        with pg_errors(self.server, SourceError, what=self._what):
+            held = self.server.connect(f"sluiceway: source {self.context.name}")
+            self._held.append(held)
+            return located(held, self.server, self.table, columns, self._since(read, "postgres"))
+
+    def _release(self) -> None:
+        for held in self._held:
+            held.close()
+        self._held = []
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         if engine.name == "warehouse":
@@ -191,6 +206,7 @@ class PostgresSource:
         return f"SELECT {cast} FROM ({self._remote(columns, read)}) AS _remote"
 
     def _scan(self, con: duckdb.DuckDBPyConnection, read: Read) -> str:
+        self._release()  # nobody reads what was located
         columns = self._read_columns()
         alias = f"_source_{self.context.name or 'postgres'}"
         with pg_errors(self.server, SourceError, what=self._what):
@@ -327,6 +343,7 @@ class PostgresSource:
         return f"postgres://{self.server.host}", f"{self.server.database}.{name}"
 
     def close(self) -> None:
+        self._release()
         if self._own is not None:
             self._own.close()
             self._own = None

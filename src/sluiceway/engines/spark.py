@@ -18,6 +18,7 @@ from sluiceway.duck import cast_select, literal
 from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Stage
 from sluiceway.engines.duckdb import DuckDBEngine, scan_files
 from sluiceway.engines.spark_errors import spark_errors
+from sluiceway.engines.spark_jdbc import has_driver, jdbc_frame
 from sluiceway.engines.spark_options import SparkOptions, options_of
 from sluiceway.engines.spark_scan import mapped, readable_there, scanned
 from sluiceway.engines.spark_session import open_session, stop_session
@@ -189,6 +190,8 @@ class SparkEngine:
     def _located(self, location: Location) -> str | None:
         if location.scans:
             return self._text(location)
+        if location.format == "jdbc":
+            return self._jdbc(location)
         if location.format != "parquet" or crossing(location.schema):
             return None
         with spark_errors():
@@ -209,9 +212,18 @@ class SparkEngine:
                 return None
             scans = tuple(cast_select(scan, location.schema.names, cast) for scan in location.scans)
             frame = scanned(self.connection, replace(location, scans=scans), spark_schema(location.schema))
-            name = f"_sw_{self._id}_{uuid.uuid4().hex[:8]}_text"
-            frame.createOrReplaceTempView(name)
-            self._views.append(name)
+            return self._named(frame)
+
+    def _jdbc(self, location: Location) -> str | None:
+        if crossing(location.schema) or not has_driver(self.connection, location):
+            return None
+        with spark_errors():
+            return self._named(jdbc_frame(self.connection, location))
+
+    def _named(self, frame: Any) -> str:
+        name = f"_sw_{self._id}_{uuid.uuid4().hex[:8]}_source"
+        frame.createOrReplaceTempView(name)
+        self._views.append(name)
         return f"SELECT * FROM {quoted(name, 'spark')}"
 
     def handoff(self, stage: Stage) -> Stage:

@@ -59,8 +59,8 @@ connection that no source names, need not be.
 What a variable puts under `connections`, `warehouse`, `engine`, `alerts`, `metadata`, `lineage` or `mask`
 is a secret, and so are passwords in URLs and keys such as `password`, `token` and `secret`: they are
 masked in logs, errors, events and the metadata store. Values of `type`, `port`, `path`, `threads`,
-`memory_limit` and `spill` are not secrets, and neither are defaults, nor values of less than four
-characters. The stored configuration keeps `${VAR}` as it is written.
+`memory_limit`, `spill`, `master` and `staging` are not secrets, and neither are defaults, nor values of
+less than four characters. The stored configuration keeps `${VAR}` as it is written.
 
 Durations are `30s`, `15m`, `1h30m`, `26h`, `2d`, or a number of seconds. Sizes are `4GB` (thousands),
 `512MiB` (1024s), or a number of bytes.

@@ -1,0 +1,118 @@
+"""A table of PostgreSQL for an engine that reads it over JDBC, in parts and as of one moment.
+
+The parts are ranges of pages, so every row is in exactly one, whatever its keys; and every connection reads
+the same snapshot, which a session of ours holds open meanwhile. What JDBC drivers change on the way (old
+dates, times in the zone of the JVM, scales) travels as a number or a text instead.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.duck import ident, literal, relation
+from sluiceway.exchange import Location
+from sluiceway.schema import Column, Schema, family
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from sluiceway.connectors.pgclient import PgServer
+    from sluiceway.connectors.pgtypes import PgColumn
+
+__all__ = ["located"]
+
+_PART = 256
+"""Pages of a part at least: 2 MB. A table of less than two of them is not worth a connection each."""
+_PARTS = 32
+_KNOWN = {"host", "port", "dbname", "user", "password", "sslmode", "connect_timeout"}
+_PLAIN = {"integer", "float", "text", "boolean", "blob"}
+_TEXTS = ("character varying", "text", "name")
+_ENCODED = {
+    "decimal": "{}::text",
+    "date": "({} - DATE '1970-01-01')",
+    "timestamp": "(extract(epoch FROM {}) * 1000000)::bigint",
+    "timestamptz": "(extract(epoch FROM {}) * 1000000)::bigint",
+}
+_NAN = (
+    "CASE WHEN {holds} THEN ({name}::text || ' can''t be read as {type}')::{spelled}::text "
+    "ELSE {name}::text END"
+)
+"""The server's error says it: NaN is no numeric with these words behind it."""
+
+
+def located(
+    con: psycopg.Connection[Any],
+    server: PgServer,
+    table: tuple[str, str],
+    columns: Sequence[PgColumn],
+    where: str | None,
+) -> Location | None:
+    """None where the server, the table or a type is not one for which that is known to be right.
+
+    Args:
+        con: a session that is kept open until the rows are read; its snapshot is what is read.
+        where: which rows are wanted, in PostgreSQL's SQL; None for all.
+    """
+    parameters = server.parameters
+    host = parameters.get("host", "localhost")
+    if set(parameters) - _KNOWN or host.startswith("/") or "," in host or not all(map(_fits, columns)):
+        return None
+    con.execute("SET idle_in_transaction_session_timeout = 0")
+    con.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    place = relation(*table)
+    kind, children, pages = con.execute(
+        "SELECT relkind::text, relhassubclass, pg_relation_size(oid) / current_setting('block_size')::int "
+        f"FROM pg_class WHERE oid = {literal(place)}::regclass"
+    ).fetchall()[0]
+    if kind != "r" or children or pages < 2 * _PART:
+        return None
+    (snapshot,) = con.execute("SELECT pg_export_snapshot()").fetchall()[0]
+    listed = ", ".join(f"{_encoded(column)} AS {ident(column.name)}" for column in columns)
+    rows = f"SELECT {listed}, ctid AS _page FROM ONLY {place} AS _rows" + (f" WHERE {where}" if where else "")
+    return Location(
+        "jdbc",
+        Schema(tuple(Column(c.name, c.type, c.nullable) for c in columns)),
+        options={
+            "driver": "org.postgresql.Driver",
+            "jar": "postgresql",
+            "url": f"jdbc:postgresql://{host}:{parameters.get('port', '5432')}/{server.database}",
+            "properties": {k: parameters[k] for k in ("user", "password", "sslmode") if k in parameters},
+            "table": f"({rows}) AS _located",
+            "parts": _parts(int(pages)),
+            "init": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; "
+            f"SET TRANSACTION SNAPSHOT {literal(snapshot)}",
+        },
+    )
+
+
+def _encoded(column: PgColumn) -> str:
+    name = ident(column.name)
+    if column.nan:
+        return _NAN.format(holds=column.holds_nan, name=name, type=column.type, spelled=column.spelled)
+    return _ENCODED.get(family(column.type), "{}").format(name)
+
+
+def _fits(column: PgColumn) -> bool:
+    if column.cast or column.refused or (column.server and not column.nan):
+        return False
+    group = family(column.type)
+    if group == "text" and not column.spelled.startswith(_TEXTS):
+        return False  # enums, padded texts and what the server writes of types of its own
+    return group in _PLAIN or group in _ENCODED
+
+
+def _parts(pages: int) -> tuple[str, ...]:
+    """Conditions that every row fulfils exactly one of.
+
+    >>> _parts(600)
+    ("_page < '(300,0)'::tid", "_page >= '(300,0)'::tid")
+    """
+    count = min(_PARTS, max(1, pages // _PART))
+    edges = [f"'({pages * n // count},0)'::tid" for n in range(1, count)]
+    if not edges:
+        return ("TRUE",)
+    middle = [f"_page >= {low} AND _page < {high}" for low, high in pairwise(edges)]
+    return (f"_page < {edges[0]}", *middle, f"_page >= {edges[-1]}")
