@@ -137,23 +137,44 @@ def _open(extensions: Sequence[str] = ()) -> duckdb.DuckDBPyConnection:
     return con
 
 
-_ahead: list[Future[duckdb.DuckDBPyConnection]] = []
+class _Ahead:
+    """The one thread that opens, and the instance it opens."""
+
+    def __init__(self, extensions: Sequence[str]) -> None:
+        self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="open-duckdb")
+        self.opened = self.pool.submit(_open, extensions)
+
+    def load(self, extensions: Sequence[str]) -> None:
+        self.opened = self.pool.submit(_load, self.opened, extensions)
+
+
+_ahead: list[_Ahead] = []
 
 
 def open_ahead(extensions: Sequence[str]) -> None:
     """Open the instance that the next ``open_duckdb(ahead=True)`` takes, in a thread, now.
 
     DuckDB checks an extension's signature over all of its 36 MB, a tenth of a second without Python's
-    lock: a command line that has its imports still to do does both at once.
+    lock: a command line that has its imports still to do does both at once. Called again, it loads more
+    into the same instance.
     """
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="open-duckdb")
-    _ahead.append(pool.submit(_open, extensions))
-    pool.shutdown(wait=False)
+    if _ahead:
+        _ahead[0].load(extensions)
+    else:
+        _ahead.append(_Ahead(extensions))
+
+
+def _load(opened: Future[duckdb.DuckDBPyConnection], extensions: Sequence[str]) -> duckdb.DuckDBPyConnection:
+    con = opened.result()
+    for name in extensions:
+        load_extension(con, name)
+    return con
 
 
 def _opened_ahead() -> duckdb.DuckDBPyConnection | None:
     if not _ahead:
         return None
-    future = _ahead.pop()
+    ahead = _ahead.pop()
+    ahead.pool.shutdown(wait=False)
     # what can't be loaded fails once more where it is needed, and is told there
-    return future.result() if future.exception() is None else None
+    return ahead.opened.result() if ahead.opened.exception() is None else None

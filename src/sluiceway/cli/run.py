@@ -10,6 +10,8 @@ from sluiceway.cli.options import Options, common, variables_of
 from sluiceway.errors import ConfigError, GateError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sluiceway.cli.progress import Progress
     from sluiceway.run.result import RunResult
     from sluiceway.spec.model import EnvironmentSpec, Pipeline
@@ -46,6 +48,7 @@ def command(
     project = options.project()
     _open_ahead(options.environment_of(project))
     chosen = choose(options, project, pipelines, selected, variables_of(values))
+    _load_ahead(chosen)
     results: list[RunResult] = []
     with Progress(options.console) as progress:
         for pipeline in chosen:
@@ -74,6 +77,17 @@ def _open_ahead(environment: EnvironmentSpec) -> None:
         extensions = plugins.load("connectors", kind).extensions
         if extensions:
             open_ahead(extensions)
+
+
+def _load_ahead(pipelines: Sequence[Pipeline]) -> None:
+    """What the first pipeline's sources need of DuckDB, into the instance that opens."""
+    from sluiceway.duck import open_ahead
+
+    if pipelines and pipelines[0].environment.engine.type == "duckdb":
+        sources = pipelines[0].sources.values()
+        needed = sorted({name for s in sources for name in s.connector.extensions})
+        if needed:
+            open_ahead(needed)
 
 
 def run_one(
