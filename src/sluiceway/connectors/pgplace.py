@@ -40,6 +40,7 @@ class PgPlace:
     """See ``sluiceway.engines.warehouse.Workplace``."""
 
     dialect = "postgres"
+    cte_hints = True
 
     def __init__(
         self,

@@ -58,7 +58,7 @@ class Capabilities:
     (statistics, dictionaries) than one counted beside others in one scan saves. ``cte_hints``: WITH
     takes MATERIALIZED and NOT MATERIALIZED. ``spools``: None where scanning a staging several times is
     not cheap. ``publishes``: destinations take rows where the engine staged them, by its own SQL; else
-    they take them from ``local``.
+    they take them from ``local``. ``options``: the keys of its own under ``engine:``; None: it has none.
     """
 
     dialect: str

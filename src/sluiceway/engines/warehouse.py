@@ -9,12 +9,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Stage
 from sluiceway.engines.duckdb import DuckDBEngine
-from sluiceway.errors import EngineError, PlanError, did_you_mean
+from sluiceway.errors import EngineError, PlanError
 from sluiceway.sql.names import quoted
 from sluiceway.sql.primitives import render
 
@@ -36,6 +37,8 @@ class Workplace(Protocol):
     """What a warehouse lets an engine do in it. Errors are the warehouse's own, as DestinationError."""
 
     dialect: str
+    cte_hints: bool
+    """See ``Capabilities``."""
     server: Any
     """What a source compares with its own, to know that it lies in the warehouse."""
 
@@ -79,6 +82,7 @@ class WarehouseEngine:
 
     name = "warehouse"
     capabilities = Capabilities(dialect="postgres", cte_hints=True, publishes=True, python=False)
+    """The dialect is the warehouse's, as soon as it is entered."""
     connection: Any = None
     place: Workplace
 
@@ -87,12 +91,6 @@ class WarehouseEngine:
         return self._local
 
     def connect(self, settings: EngineSettings, staging: Path) -> None:
-        if settings.options:
-            key = next(iter(settings.options))
-            raise PlanError(
-                f"engine.{key}: the engine 'warehouse' has no such key",
-                hint=did_you_mean(key, ("type", "threads", "memory_limit", "spill")),
-            )
         self._local = DuckDBEngine()
         self._local.connect(settings, staging)
         self.staging = staging
@@ -100,6 +98,7 @@ class WarehouseEngine:
 
     def enter(self, place: Workplace) -> None:
         self.place, self._entered, self.connection = place, True, place.server
+        self.capabilities = replace(self.capabilities, dialect=place.dialect, cte_hints=place.cte_hints)
 
     @contextmanager
     def _inside(self) -> Iterator[Workplace]:
@@ -149,7 +148,7 @@ class WarehouseEngine:
                 sql = f"SELECT {listed} FROM ({sql}) AS _typed"
             if bad is not None:
                 condition = bad if isinstance(bad, str) else self._render(bad)
-                sql = f"SELECT *, COALESCE({condition}, FALSE) AS {_BAD} FROM ({sql}) AS _rows"
+                sql = f"SELECT *, COALESCE({condition}, FALSE) AS {self._quoted(_BAD)} FROM ({sql}) AS _rows"
             table = place.make(name, sql, parameters)
             return self._stage(name, table, apart=bad is not None)
 
@@ -169,10 +168,11 @@ class WarehouseEngine:
         kept = Schema(tuple(c for c in shape if c.name != _BAD))
         listed = ", ".join(self._quoted(c.name) for c in kept)
         every = f"SELECT {listed} FROM {table}"
-        counted = f"count(*) FILTER (WHERE {_BAD})" if apart else "0"
+        flag = self._quoted(_BAD)
+        counted = f"count(CASE WHEN {flag} THEN 1 END)" if apart else "0"
         rows, bad = self.place.ask(f"SELECT count(*), {counted} FROM {table}")[0]
-        good = f"{every} WHERE NOT {_BAD}" if apart else every
-        turned = f"{every} WHERE {_BAD}" if apart else f"{every} WHERE FALSE"
+        good = f"{every} WHERE NOT {flag}" if apart else every
+        turned = f"{every} WHERE {flag}" if apart else f"{every} WHERE FALSE"
         return Stage(
             name=name, relation=f"({every})", good=f"({good})", bad=f"({turned})", schema=kept,
             rows=int(rows), bad_rows=int(bad),

@@ -110,7 +110,7 @@ def engine_options() -> list[tuple[str, type[BaseModel]]]:
 
 
 def _engines(declared: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
-    """A branch for each engine whose own keys are known; the others take any."""
+    """A branch for each engine that has keys of its own; the others take the general ones alone."""
     general, branches = defs["project.EngineConfig"], []
     for name, model in engine_options():
         own = _model(model, f"engine.{name}", defs)["properties"]
@@ -123,6 +123,7 @@ def _engines(declared: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:
                 "additionalProperties": False,
             }
         )
+    general["additionalProperties"] = False
     names = [name for name, _ in engine_options()]
     general["properties"]["type"] = {**general["properties"]["type"], "not": {"enum": names}}
     return {**declared, "anyOf": [*branches, *declared["anyOf"]]}

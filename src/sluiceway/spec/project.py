@@ -258,7 +258,12 @@ def _check_own(type_: str, own: dict[str, Any], path: KeyPath, document: Documen
         )
     model = plugins.load("engines", type_).capabilities.options
     if model is None:
-        return
+        key = next(iter(own))
+        raise SpecError(
+            f"unknown key '{key}': the engine {type_} has no keys of its own",
+            where=document.where((*path, key)),
+            hint=did_you_mean(key, field_names(EngineConfig)),
+        )
     try:
         model.model_validate(own)
     except ValidationError as error:

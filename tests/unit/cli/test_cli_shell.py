@@ -42,6 +42,13 @@ def test_help_imports_nothing_heavy(name):
     assert done.stderr.strip() == "[]"
 
 
+def test_the_module_is_the_command():
+    command = [sys.executable, "-m", "sluiceway", "explian"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "did you mean 'explain'?" in done.stderr
+
+
 def test_version(sluiceway):
     assert sluiceway("--version").out.startswith("sluiceway, version ")
 

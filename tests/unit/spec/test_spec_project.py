@@ -57,17 +57,26 @@ def test_the_first_environment_is_the_default_and_others_go_by_name(tmp_path: Pa
     write(
         tmp_path,
         "project: shop\nenvironments:\n  dev:\n  prod:\n"
-        "    engine: {type: duckdb, threads: 2, memory_limit: 4GB, spill: tmp, extra: x}\n"
+        "    engine: {type: duckdb, threads: 2, memory_limit: 4GB, spill: tmp}\n"
         "    warehouse: {type: duckdb, path: out.duckdb}\n",
     )
     project = load_project(tmp_path)
     assert environment_of(project).name == "dev"
     engine = environment_of(project, "prod").engine
     assert (engine.threads, engine.memory_limit, engine.spill) == (2, "4GB", tmp_path / "tmp")
-    assert engine.options == {"extra": "x"}
+    assert engine.options == {}
     with pytest.raises(SpecError, match="no environment 'prd'") as caught:
         environment_of(project, "prd")
     assert caught.value.hint == "did you mean 'prod'?"
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "warehouse"])
+def test_an_engine_without_keys_of_its_own_refuses_others(tmp_path: Path, engine: str) -> None:
+    write(tmp_path, f"project: shop\nenvironments:\n  dev:\n    engine: {{type: {engine}, memory: 4GB}}\n")
+    with pytest.raises(SpecError, match=f"unknown key 'memory': the engine {engine} has no keys") as caught:
+        environment_of(load_project(tmp_path))
+    assert str(caught.value.where).endswith("sluiceway.yml:4: environments.dev.engine.memory")
+    assert caught.value.hint == "did you mean 'memory_limit'?"
 
 
 def test_connections_of_an_environment_override_the_projects(tmp_path: Path) -> None:
