@@ -35,7 +35,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["PASSWORD", "Server", "ServerUnavailableError", "install", "start"]
+__all__ = ["PASSWORD", "Server", "ServerUnavailableError", "die_with_parent", "free_port", "install", "start"]
 
 PASSWORD = "s3rver-for-tests"  # distinctive, so that a test can look for it where it must not be
 USER = "sluice"
@@ -294,7 +294,7 @@ def start(kind: str) -> Server:
 # -- the keeper: owns one server process ------------------------------------------------------------
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -305,7 +305,7 @@ class _Process:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.port = _free_port()
+        self.port = free_port()
         self.account = {"postgres": "postgres", "mariadb": "mysql"}[kind] if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix=f"sluiceway-{kind}-"))
         self.folder.chmod(0o755)
@@ -394,7 +394,7 @@ class _Process:
     def _run(self, command: list[str]) -> None:
         done = subprocess.run(
             command, check=False, capture_output=True, text=True, errors="replace", cwd=self.folder,
-            stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent, **self._as(),
+            stdin=subprocess.DEVNULL, preexec_fn=die_with_parent, **self._as(),
         )  # fmt: skip
         if done.returncode != 0:
             tail = " ".join((done.stderr or done.stdout).split())[-400:]
@@ -407,7 +407,7 @@ class _Process:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
-                preexec_fn=_die_with_parent, **self._as(),  # noqa: PLW1509 - the keeper has one thread
+                preexec_fn=die_with_parent, **self._as(),  # noqa: PLW1509 - the keeper has one thread
             )  # fmt: skip
         deadline = time.monotonic() + _START_SECONDS
         while True:
@@ -505,7 +505,7 @@ def _not_yet(kind: str) -> type[Exception]:
     return pymysql.err.OperationalError  # type: ignore[no-any-return]
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """PR_SET_PDEATHSIG: should the keeper be killed, the server ends too. Runs after setuid, which
     would clear it."""
     ctypes.CDLL(None).prctl(1, signal.SIGQUIT if os.environ.get("SLUICEWAY_KIND") == "postgres" else 9)
