@@ -12,12 +12,15 @@ import sys
 from dataclasses import replace
 
 from bench.data import OUT
+from bench.engines import ENGINES
 from bench.peering import Peers
 from bench.report import Table, machine, summary
 from bench.workloads import ALL, MILLION, Sizes
 
+EVERY = {**ALL, **ENGINES}
+
 QUICK = Sizes(gate=MILLION, load=MILLION, rows_by_row=20_000, rounds=2, peer_rounds=1)
-FULL = Sizes(gate_large=50 * MILLION, memory=50 * MILLION)
+FULL = Sizes(gate_large=50 * MILLION, memory=50 * MILLION, engines=(MILLION, 10 * MILLION, 50 * MILLION))
 
 
 def main() -> int:
@@ -25,7 +28,7 @@ def main() -> int:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="a million rows each, two rounds")
     size.add_argument("--full", action="store_true", help="with the workloads of 50M rows")
-    parser.add_argument("--only", metavar="NAME", action="append", choices=list(ALL), help=", ".join(ALL))
+    parser.add_argument("--only", metavar="NAME", action="append", choices=list(EVERY), help=", ".join(EVERY))
     parser.add_argument("--no-peers", action="store_true", help="install no peer; they are shown as left out")
     parser.add_argument("--rounds", type=int, metavar="N", help="everyone's turns, if not 3 (--quick: 2)")
     given = parser.parse_args()
@@ -42,8 +45,8 @@ def main() -> int:
     where = machine()
     print(where, flush=True)
     tables: list[Table] = []
-    for name in given.only or ALL:
-        for table in ALL[name](sizes, peers):
+    for name in given.only or EVERY:
+        for table in EVERY[name](sizes, peers):
             table.show()
             tables.append(table)
             _keep(tables, where)

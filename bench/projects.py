@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bench.data import OUT
 
-__all__ = ["SLUICEWAY", "Project", "csv_to_lake", "csv_to_table", "gate", "parquet_to_postgres",
-           "postgres_to_lake", "ten_rows"]  # fmt: skip
+__all__ = ["SLUICEWAY", "Project", "csv_to_lake", "csv_to_table", "gate", "inside", "orders_on",
+           "parquet_to_postgres", "postgres_to_lake", "ten_rows"]  # fmt: skip
 
 SLUICEWAY = str(Path(sys.executable).with_name("sluiceway"))
 
@@ -135,6 +135,17 @@ sources:
     return Project(name, head + sources + LAKE_STEPS)
 
 
+def orders_on(engine: str, orders: Path, customers: Path) -> Project:
+    """The pipeline of ``csv_to_lake`` over Parquet, on the engine of that name."""
+    sources = f"""\
+sources:
+  orders: {{type: parquet, path: {_up(orders)}}}
+  customers: {{type: csv, path: {_up(customers)}}}
+"""
+    settings = f"environments:\n  dev: {{engine: {engine}}}\n"
+    return Project(f"orders_on_{engine}", sources + LAKE_STEPS, settings)
+
+
 def csv_to_table(name: str, orders: Path) -> Project:
     """A CSV file into a typed table of a DuckDB file, for loaders that do no more than that."""
     pipeline = f"""\
@@ -175,6 +186,15 @@ def postgres_to_lake(name: str) -> Project:
 def parquet_to_postgres(name: str, orders: Path) -> Project:
     sources = f"sources:\n  orders: {{type: parquet, path: {_up(orders)}}}\n"
     settings = _SHOP + "environments:\n  dev: {warehouse: {type: postgres, connection: shop}}\n"
+    return Project(name, sources + FIVE_RULES, settings)
+
+
+def inside(name: str) -> Project:
+    """A table of the warehouse into another, by the warehouse."""
+    sources = "sources:\n  orders: {type: postgres, connection: shop, table: public.orders}\n"
+    settings = _SHOP + (
+        "environments:\n  dev: {engine: warehouse, warehouse: {type: postgres, connection: shop}}\n"
+    )
     return Project(name, sources + FIVE_RULES, settings)
 
 

@@ -1,6 +1,6 @@
 """Do two tables hold the same rows? Their counts and the sum of a hash of every row, by a third process.
 
-    python -m bench.verify lake:FOLDER[:TABLE]|duckdb:FILE:TABLE|postgres:TABLE [CONDITION]
+    python -m bench.verify lake:FOLDER|duckdb:FILE:TABLE|parquet:FOLDER|postgres:TABLE [CONDITION]
 
 ``CONDITION`` keeps the rows for which it is true; the bench gives what the gate should have let pass.
 """
@@ -57,6 +57,11 @@ def main(table: str, condition: str = "TRUE") -> None:
     elif kind == "duckdb":
         file, name = rest.rsplit(":", 1)
         con.execute(f"ATTACH '{file}' AS db (READ_ONLY)")
+    elif kind == "parquet":
+        con.execute("ATTACH ':memory:' AS db")
+        files = f"read_parquet('{rest}/*.parquet', hive_partitioning = false)"
+        con.execute(f"CREATE VIEW db.rows AS SELECT * EXCLUDE (flags) FROM {files}")
+        name = "rows"
     else:
         load(con, "postgres_scanner")
         con.execute(f"ATTACH '{os.environ['BENCH_PG_URL']}' AS db (TYPE postgres, READ_ONLY)")

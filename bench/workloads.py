@@ -19,7 +19,7 @@ from bench.verify import Content, content
 if TYPE_CHECKING:
     from scripts.servers import Server
 
-__all__ = ["ALL", "Sizes"]
+__all__ = ["ALL", "Sizes", "by_hand", "cpu_of", "filled", "named", "same_run", "same_tables"]
 
 HAND = Path(__file__).parent / "hand"
 MILLION = 1_000_000
@@ -34,6 +34,7 @@ class Sizes:
     gate_large: int = 0
     memory: int = 0
     small: int = MILLION
+    engines: tuple[int, ...] = (MILLION,)
     rows_by_row: int = 100_000
     rounds: int = 3
     peer_rounds: int = 2
@@ -98,11 +99,11 @@ def gate(sizes: Sizes, peers: Peers) -> Iterator[Table]:
     ):
         contenders.append(_gate_peer(peers, name, script, packages, path, truth, sizes.peer_rounds))
     goals: tuple[Goal, ...] = (("wall ratio", 1.1), ("peak MB", 1000))
-    yield Table(f"gate, 20 checks, {_rows(sizes.gate)}", contest(contenders, sizes.rounds), goals)
+    yield Table(f"gate, 20 checks, {named(sizes.gate)}", contest(contenders, sizes.rounds), goals)
 
     bare, truth = data.made("bare", sizes.gate)
     found = contest([_gate_ours("gate_bare", bare, truth), *_gate_hand(bare, truth)], sizes.rounds)
-    yield Table(f"gate, {_rows(sizes.gate)}, footers without statistics", found, goals,
+    yield Table(f"gate, {named(sizes.gate)}, footers without statistics", found, goals,
                 ["The same rows in files that prove nothing but their number of rows."])  # fmt: skip
 
     path, truth = data.made("gate", sizes.small)
@@ -112,7 +113,7 @@ def gate(sizes: Sizes, peers: Peers) -> Iterator[Table]:
     ))  # fmt: skip
     note = "Great Expectations runs at this size alone: at the other it would be most of the time."
     found = contest(contenders, sizes.rounds)
-    yield Table(f"gate, {_rows(sizes.small)}, with Great Expectations", found, (), [note])
+    yield Table(f"gate, {named(sizes.small)}, with Great Expectations", found, (), [note])
 
 
 def gate_large(sizes: Sizes, _: Peers) -> Iterator[Table]:
@@ -120,7 +121,7 @@ def gate_large(sizes: Sizes, _: Peers) -> Iterator[Table]:
     if sizes.gate_large:
         path, truth = data.made("gate", sizes.gate_large)
         contenders = [_gate_ours("gate_large", path, truth), *_gate_hand(path, truth)]
-        yield Table(f"gate, 20 checks, {_rows(sizes.gate_large)}", contest(contenders, 1),
+        yield Table(f"gate, 20 checks, {named(sizes.gate_large)}", contest(contenders, 1),
                     (("wall ratio", 1.1), ("peak MB", 2500)))  # fmt: skip
 
 
@@ -201,7 +202,7 @@ def csv_to_lake(sizes: Sizes, _: Peers) -> Iterator[Table]:
     project = projects.csv_to_lake("csv_to_lake", path, data.CUSTOMERS)
     found = contest(_to_lake(project, path, truth, LAKE_WAYS), sizes.rounds)
     notes = [_same_lakes(found[0], project), "By hand there is no rule, no gate, no quarantine."]
-    yield Table(f"CSV to lake, 10 checks, {_rows(sizes.load)}", found, (("wall ratio", 1.4),), notes)
+    yield Table(f"CSV to lake, 10 checks, {named(sizes.load)}", found, (("wall ratio", 1.4),), notes)
 
 
 def memory(sizes: Sizes, _: Peers) -> Iterator[Table]:
@@ -211,7 +212,7 @@ def memory(sizes: Sizes, _: Peers) -> Iterator[Table]:
     path, truth = data.made("orders_parquet", sizes.memory)
     project = projects.csv_to_lake("memory", path, data.CUSTOMERS, limit="1GB")
     found = contest(_to_lake(project, path, truth, {"losers": LAKE_WAYS["losers"] + ", no limit"}), 1)
-    yield Table(f"Parquet to lake under memory_limit 1GB, {_rows(sizes.memory)}", found, (("peak MB", 1500),),
+    yield Table(f"Parquet to lake under memory_limit 1GB, {named(sizes.memory)}", found, (("peak MB", 1500),),
                 [_same_lakes(found[0], project)])  # fmt: skip
 
 
@@ -241,14 +242,14 @@ def csv_load(sizes: Sizes, peers: Peers) -> Iterator[Table]:
             lambda ours=ours: content(f"duckdb:{ours}:mart.orders"),  # type: ignore[misc]
             lambda hand=hand: content(f"duckdb:{hand}:main.orders"),  # type: ignore[misc]
         )
-        yield Table(f"CSV to a DuckDB table, {_rows(rows)}", found, (), [agree])
+        yield Table(f"CSV to a DuckDB table, {named(rows)}", found, (), [agree])
 
 
 # -- PostgreSQL --------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _server(orders: Path) -> Iterator[tuple[Server, dict[str, str]]]:
+def filled(orders: Path) -> Iterator[tuple[Server, dict[str, str]]]:
     from scripts import servers
 
     with servers.start("postgres") as server:
@@ -265,7 +266,7 @@ def _environ() -> dict[str, str]:
     return dict(os.environ)
 
 
-def _cpu_of(server: Server) -> Callable[[], float]:
+def cpu_of(server: Server) -> Callable[[], float]:
     """CPU seconds of the server: of itself, and of every backend that has ended."""
     import os
 
@@ -285,10 +286,10 @@ def postgres(sizes: Sizes, _: Peers) -> Iterator[Table]:
     path, truth = data.made("gate", sizes.load)
     planted, rows = {n: truth[n] for n in ("amount", "email")}, sizes.load
     goals: tuple[Goal, ...] = (("wall ratio", 1.2),)
-    titles = f"PostgreSQL to lake, 5 checks, {_rows(rows)}", f"Parquet to PostgreSQL, 5 checks, {_rows(rows)}"
+    titles = f"PostgreSQL to lake, 5 checks, {named(rows)}", f"Parquet to PostgreSQL, 5 checks, {named(rows)}"
     try:
-        with _server(path) as (server, environment):
-            beside = _cpu_of(server)
+        with filled(path) as (server, environment):
+            beside = cpu_of(server)
             hand = data.OUT / "hand" / "lake"
 
             def ours(project: projects.Project, before: Callable[[], object]) -> Contender:
@@ -365,7 +366,7 @@ def small(_: Sizes, peers: Peers) -> Iterator[Table]:
     yield Table("10 rows: store, lineage, lake", found, (("wall s", 1.5),), [note])
 
 
-def _rows(n: int) -> str:
+def named(n: int) -> str:
     return f"{n // MILLION}M rows" if n >= MILLION else f"{n:,} rows"
 
 
