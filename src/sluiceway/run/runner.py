@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from sluiceway.run.inplace import handing_over
 from sluiceway.run.limit import TooLong, interrupt_of, limited
 from sluiceway.run.resolve import Resolved, resolved
 from sluiceway.run.result import NodeResult, RunResult
+from sluiceway.run.settle import settle
 from sluiceway.secrets import redact
 from sluiceway.store.store import Store
 
@@ -203,7 +203,10 @@ class _Run:
             keep=lambda: self.keep_staging,
         ) as opened:
             self.opened = opened
-            self._settle(opened)
+            if not self.dry_run:
+                begun = settle(self.store, opened, self.run_id)
+                if begun is not None:
+                    self.started_at = opened.started_at = begun
             self.plan = opened.plan(count_reads=self.count_reads)
             self._begin(self.plan, opened)
             self._walk(self.plan, opened)
@@ -211,44 +214,6 @@ class _Run:
     def _staging(self) -> Path:
         # beside the project, so that a lake in it takes the files by a rename
         return self.pipeline.project.folder / ".sluiceway" / "staging" / self.run_id
-
-    def _settle(self, opened: Resolved) -> None:
-        """Runs whose process is gone: committed ones are recorded as such, others start over here. So is
-        the last one, where it failed and yet has a receipt.
-
-        The pipeline's lock is held, so no run of it can be alive but this one.
-        """
-        if self.dry_run:
-            return
-        environment = self.pipeline.environment.name
-        for row in self.store.interrupted(self.pipeline.name, environment):
-            if not self._committed(opened, row["run_id"]):
-                error = {
-                    "type": "Interrupted",
-                    "message": f"its process ended; started over as {self.run_id}",
-                }
-                self.store.mark(row["run_id"], "failed", error=error)
-                self.started_at = opened.started_at = _utc(row["started_at"])
-            self._clear(row["run_id"])
-        for row in self.store.runs(pipeline=self.pipeline.name, environment=environment, limit=1):
-            if row["status"] in ("failed", "cancelled"):
-                # its COMMIT got no answer, or an interrupt came right after it
-                self._committed(opened, row["run_id"])
-            if row["status"] in ("succeeded", "failed", "cancelled"):
-                self._clear(row["run_id"])  # it ended, but its process did so before it had cleared up
-
-    def _clear(self, run_id: str) -> None:
-        assert self.opened is not None
-        for folder in {self._staging(), self.opened.engine.staging}:
-            shutil.rmtree(folder.with_name(run_id), ignore_errors=True)
-
-    def _committed(self, opened: Resolved, run_id: str) -> bool:
-        """Whether a run has a receipt; then it is recorded as succeeded."""
-        receipts = opened.sink.receipts(run_id=run_id)
-        for receipt in receipts[:1]:
-            self.store.mark(run_id, "succeeded", snapshot=receipt.snapshot)
-            self.store.record_receipt(self.pipeline.environment.name, receipt)
-        return bool(receipts)
 
     # events -----------------------------------------------------------------------------------------
 
@@ -467,11 +432,6 @@ class _Run:
                 error=error.as_dict() if error else None,
             )
         )  # fmt: skip
-
-
-def _utc(value: Any) -> datetime:
-    when = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
 
 
 def _backoff(kind: str, delay: float, attempt: int) -> float:

@@ -1,0 +1,61 @@
+"""What earlier runs of a pipeline left behind: whether they were published is asked of the destination."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sluiceway.run.resolve import Resolved
+    from sluiceway.store.store import Store
+
+__all__ = ["settle"]
+
+
+def settle(store: Store, opened: Resolved, run_id: str) -> datetime | None:
+    """Runs whose process is gone: committed ones are recorded as such, others start over as ``run_id``. So
+    is the last one, where it failed and yet has a receipt.
+
+    The pipeline's lock is held, so no run of it can be alive but this one.
+
+    Returns:
+        When the run that starts over had begun; None where none does.
+    """
+    pipeline, environment = opened.pipeline.name, opened.pipeline.environment.name
+    begun = None
+    for row in store.interrupted(pipeline, environment):
+        if not _committed(store, opened, row["run_id"]):
+            error = {"type": "Interrupted", "message": f"its process ended; started over as {run_id}"}
+            store.mark(row["run_id"], "failed", error=error)
+            begun = _utc(row["started_at"])
+        _clear(opened, row["run_id"])
+    for row in store.runs(pipeline=pipeline, environment=environment, limit=1):
+        if row["status"] in ("failed", "cancelled"):
+            # its COMMIT got no answer, or an interrupt came right after it
+            _committed(store, opened, row["run_id"])
+        if row["status"] in ("succeeded", "failed", "cancelled"):
+            _clear(opened, row["run_id"])  # it ended, but its process did so before it had cleared up
+    return begun
+
+
+def _clear(opened: Resolved, run_id: str) -> None:
+    folders: set[Path] = {opened.staging, opened.engine.staging}
+    for folder in folders:
+        shutil.rmtree(folder.with_name(run_id), ignore_errors=True)
+
+
+def _committed(store: Store, opened: Resolved, run_id: str) -> bool:
+    """Whether a run has a receipt; then it is recorded as succeeded."""
+    receipts = opened.sink.receipts(run_id=run_id)
+    for receipt in receipts[:1]:
+        store.mark(run_id, "succeeded", snapshot=receipt.snapshot)
+        store.record_receipt(opened.pipeline.environment.name, receipt)
+    return bool(receipts)
+
+
+def _utc(value: Any) -> datetime:
+    when = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
