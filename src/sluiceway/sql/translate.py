@@ -22,6 +22,7 @@ from sluiceway.sql.rewrite.calls import CALLS, call_of, rewrite_call
 from sluiceway.sql.rewrite.constants import CONSTANTS, folded
 from sluiceway.sql.rewrite.context import Context
 from sluiceway.sql.rewrite.identifiers import name_outputs, spell_names
+from sluiceway.sql.rewrite.membership import exists_for_not_in
 from sluiceway.sql.rewrite.operators import OPERATORS, as_boolean
 from sluiceway.sql.rewrite.queries import align_sides, finish_select, in_as_value, unordered
 from sluiceway.sql.safe import check_supported
@@ -98,7 +99,8 @@ def _translated(tree: Any, dialect: str, schemas: Mapping[str, Schema], where: W
     plain = plain_select(spell_names(tree, schemas), schemas, where)
     annotate(plain, schemas)
     sides = {id(u): _types(u, schemas) for u in plain.find_all(exp.SetOperation)}
-    return name_outputs(_Walk(Context(dialect, where), sides).node(plain), names)
+    made = name_outputs(_Walk(Context(dialect, where), sides).node(plain), names)
+    return exists_for_not_in(made) if dialect == "spark" else made
 
 
 def _plain_call(node: Any) -> Any:
