@@ -71,7 +71,7 @@ def _on_spark(rows: int, rounds: int) -> Table:
     return table
 
 
-_JVM = "Of Spark, CPU seconds and memory are the Python process's; its JVM is not in them."
+_JVM = "CPU seconds hold the JVM's; peak memory is that of the larger process."
 
 
 def inside(sizes: Sizes, _: Peers) -> Iterator[Table]:

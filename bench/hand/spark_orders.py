@@ -78,7 +78,11 @@ def main(orders: str, customers: str, folder: str) -> None:
     counts = spark.sql(COUNTS).collect()[0].asDict()
     counts["order_id"] = spark.sql(TWICE).collect()[0][0]
     counts["customer_id"] = spark.sql(ORPHANS).collect()[0][0]
+    gateway = spark.sparkContext._gateway
     spark.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait()  # else the kernel's account of this process knows nothing of its JVM
     shutil.rmtree(settings["spark.local.dir"], ignore_errors=True)
     say(rows=counts.pop("rows"), counts=counts)
 
