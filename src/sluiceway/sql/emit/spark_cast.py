@@ -26,6 +26,11 @@ __all__ = ["cast"]
 _BLANK = r"[ \\t\\n\\x0B\\f\\r]"
 _TRIM = rf"regexp_replace(:x, '^{_BLANK}+|{_BLANK}+\\z', '')"
 _PARTS = {
+    # most texts are plain: their shape is known without a copy that has no blanks around it
+    "plain": r":x RLIKE '\\A-?[0-9]+([.][0-9]+)?\\z'",
+    "plain_day": r":x RLIKE '\\A[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}\\z'",
+    "plain_stamp": r":x RLIKE '\\A[1-9][0-9]{3}-[0-9]{2}-[0-9]{2} ([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}"
+    r"([.][0-9]{1,6})?\\z'",
     "number": r"\\A[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,4})?\\z",
     "odd_number": r"\\A[+-]?(0[xXbB][0-9A-Fa-f_]+|[0-9._]*_[0-9._]*([eE][+-]?[0-9_]+)?|[0-9.]+[eE][+-]?"
     r"([0-9]{5,}|[0-9]*_[0-9_]*))\\z",
@@ -37,14 +42,17 @@ _PARTS = {
 }
 # DECIMAL rounds half away from zero, as DuckDB does with a text
 _INTEGER = (
-    "CASE WHEN :t RLIKE '@number' THEN @cast(@cast(:t AS DECIMAL(38, 0)) AS @to) "
+    "CASE WHEN @plain THEN @cast(@cast(:x AS DECIMAL(38, 0)) AS @to) "
+    "WHEN :t RLIKE '@number' THEN @cast(@cast(:t AS DECIMAL(38, 0)) AS @to) "
     "WHEN :t RLIKE '@odd_number' THEN @stop ELSE @bad END"
 )
 _DECIMAL = (
-    "CASE WHEN :t RLIKE '@number' THEN @cast(:t AS @to) WHEN :t RLIKE '@odd_number' THEN @stop ELSE @bad END"
+    "CASE WHEN @plain THEN @cast(:x AS @to) WHEN :t RLIKE '@number' THEN @cast(:t AS @to) "
+    "WHEN :t RLIKE '@odd_number' THEN @stop ELSE @bad END"
 )
 _FLOATING = (
-    "CASE WHEN :t RLIKE '@number' THEN CAST(:t AS @to) WHEN lower(:t) = 'nan' THEN CAST('NaN' AS @to) "
+    "CASE WHEN @plain OR :t RLIKE '@number' THEN CAST(:t AS @to) "
+    "WHEN lower(:t) = 'nan' THEN CAST('NaN' AS @to) "
     "WHEN lower(:t) IN ('inf', '+inf', 'infinity', '+infinity') THEN CAST('Infinity' AS @to) "
     "WHEN lower(:t) IN ('-inf', '-infinity') THEN CAST('-Infinity' AS @to) "
     "WHEN :t RLIKE '@odd_number' OR lower(:t) IN ('+nan', '-nan') THEN @stop ELSE @bad END"
@@ -58,7 +66,7 @@ _DAY = (
     "'-', lpad(regexp_extract(:t, '@day', 4), 2, '0'))"
 )
 _DATE = (
-    "CASE WHEN lower(:t) RLIKE '@odd_day' THEN @stop "
+    "CASE WHEN @plain_day THEN @cast(:x AS DATE) WHEN lower(:t) RLIKE '@odd_day' THEN @stop "
     "WHEN :t RLIKE '@day(?![0-9])' THEN @cast(@date AS DATE) ELSE @bad END"
 )
 _ZONE = (
@@ -68,7 +76,8 @@ _ZONE = (
     "ELSE '+00:00' END"
 )
 _STAMP = (
-    "CASE WHEN lower(:t) RLIKE '@odd_day' OR :t RLIKE '[ T]24:0*[0:.]*' OR @named THEN @stop "
+    "CASE WHEN @plain_stamp THEN @cast(:x AS @to) "
+    "WHEN lower(:t) RLIKE '@odd_day' OR :t RLIKE '[ T]24:0*[0:.]*' OR @named THEN @stop "
     "WHEN :t RLIKE '@day$' AND :x RLIKE '[ @tab]$' THEN @bad WHEN :t RLIKE '@day@clock' THEN "
     "@cast(concat(@date, ' ', "
     "lpad(regexp_extract(:t, '@day@clock', 6), 2, '0'), ':', lpad(regexp_extract(:t, '@day@clock', "

@@ -1,7 +1,8 @@
 """Upper and lower case, letter by letter as DuckDB has it.
 
 Other engines go by whole words: ß becomes SS, a final Σ becomes ς. And they know letters of a later
-Unicode. Texts with such letters are put together letter by letter, the others go the short way.
+Unicode. Texts with such letters are put together letter by letter, the others go the short way; to know
+them, a text that is all ASCII need not be searched.
 """
 
 from __future__ import annotations
@@ -46,9 +47,11 @@ def cased(ctx: Context, value: Any, name: Literal["lower", "upper"]) -> Any:
         raise ctx.refuse(value, f"{name}() of this type is not the same on", "cast it to VARCHAR")
     letters, others, pattern = _special(name)
     made = ctx.fill(
-        f"CASE WHEN :x RLIKE :p THEN array_join(transform(split(:x, ''), c -> CASE WHEN contains(:f, c) "
+        f"CASE WHEN octet_length(:x) = length(:x) THEN {name}(:x) "
+        f"WHEN :x RLIKE :p THEN array_join(transform(split(:x, ''), c -> CASE WHEN contains(:f, c) "
         f"THEN translate(c, :f, :t) ELSE {name}(c) END), '') ELSE {name}(:x) END",
-        f"CASE WHEN :x ~ :p THEN (SELECT string_agg(CASE WHEN strpos(:f, c) > 0 THEN translate(c, :f, :t) "
+        f'CASE WHEN octet_length(:x) = length(:x) THEN {name}(:x COLLATE "und-x-icu") '
+        f"WHEN :x ~ :p THEN (SELECT string_agg(CASE WHEN strpos(:f, c) > 0 THEN translate(c, :f, :t) "
         f'ELSE {name}(c COLLATE "und-x-icu") END, \'\' ORDER BY i) '
         "FROM regexp_split_to_table(:x, '') WITH ORDINALITY AS C(c, i)) "
         f'ELSE {name}(:x COLLATE "und-x-icu") END',
