@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CUSTOMERS", "OUT", "PARENTS", "made"]
+__all__ = ["CUSTOMERS", "OUT", "PARENTS", "customers_sql", "made", "orders_sql"]
 
 OUT = Path(__file__).parent / "out"
 PARENTS = OUT / "customers.parquet"
@@ -82,6 +82,21 @@ _ORDERS_TRUTH = """
 _ORDERS_NAMES = ("rows", "amount", "quantity", "email", "customer_id", "quarantined")
 
 
+def customers_sql() -> str:
+    """The customers that orders refer to."""
+    return (
+        "SELECT i AS customer_id, 'customer ' || i AS name, "
+        "['retail', 'wholesale', 'staff'][1 + CAST(hash(i) % 3 AS INTEGER)] AS segment, "
+        "['north', 'south', 'east', 'west'][1 + CAST(hash(i + 1) % 4 AS INTEGER)] AS region "
+        f"FROM range({_CUSTOMER_ROWS}) AS t(i)"
+    )
+
+
+def orders_sql(rows: int) -> str:
+    """Orders with repeated keys and planted defects."""
+    return _ORDERS.format(seed=SEED, rows=rows, customers=_CUSTOMER_ROWS)
+
+
 def made(kind: str, rows: int) -> tuple[Path, dict[str, int]]:
     """The file of a workload, made if need be, and what was planted in it."""
     OUT.mkdir(exist_ok=True)
@@ -141,15 +156,8 @@ def _bare(rows: int) -> tuple[Path, dict[str, int]]:
 
 def _orders(rows: int, kind: str) -> tuple[Path, dict[str, int]]:
     path, beside = OUT / f"orders_{rows}.{kind}", OUT / f"orders_{rows}.truth.json"
-    _copy(
-        f"SELECT i AS customer_id, 'customer ' || i AS name, "
-        f"['retail', 'wholesale', 'staff'][1 + CAST(hash(i) % 3 AS INTEGER)] AS segment, "
-        f"['north', 'south', 'east', 'west'][1 + CAST(hash(i + 1) % 4 AS INTEGER)] AS region "
-        f"FROM range({_CUSTOMER_ROWS}) AS t(i)",
-        CUSTOMERS,
-        "FORMAT csv, HEADER",
-    )
-    sql = _ORDERS.format(seed=SEED, rows=rows, customers=_CUSTOMER_ROWS)
+    _copy(customers_sql(), CUSTOMERS, "FORMAT csv, HEADER")
+    sql = orders_sql(rows)
     _copy(sql, path, "FORMAT csv, HEADER" if kind == "csv" else "FORMAT parquet, COMPRESSION zstd")
     if not beside.exists():
         con = _connect()

@@ -186,3 +186,23 @@ def test_an_integer_that_a_double_would_round(make_project: Any) -> None:
     _, rows = table(project.folder / "spark.duckdb")
     assert "9007199254740993" in rows[0][1].split(",")[0]
     assert "[9007199254740993]" in rows[0][1]
+
+
+def test_lists_of_nothing_but_null_and_results_of_nothing(make_project: Any) -> None:
+    """Spark's batched reader runs past the end of such a list's dictionary; of an empty result only
+    Spark knows the columns, also those with a zone."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    steps = "transform:\n  - derive: {text: 'l::VARCHAR'}\n  - filter: k > LEAST\ndestination"
+    text = PARQUET.replace("destination", steps).replace("replace}", "replace, allow_empty: true}")
+    project = make_project({}, settings=SETTINGS)
+    columns = {
+        "k": pa.array([1, 2, 3]),
+        "l": pa.array([[None], [None, None], None], pa.list_(pa.int32())),
+        "at": pa.array([0, 1, None], pa.timestamp("us", "UTC")),
+    }
+    pq.write_table(pa.table(columns), project.folder / "a.parquet")
+    for least, rows in ((0, 3), (3, 0)):
+        project.write("pipelines/a.yml", text.replace("LEAST", str(least)))
+        assert len(on_both(project).same()) == rows

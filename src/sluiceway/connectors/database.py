@@ -68,8 +68,8 @@ class TargetColumn:
     """A column that rows go to.
 
     ``type``: what it is read as. ``encoded``: DuckDB's expression, with ``{}`` for the value, of what the
-    bulk loader takes; where ``direct`` is False it takes text, and ``restored`` (with ``{}``) makes the
-    column's value of that.
+    bulk loader takes; where ``direct`` is False it takes ``carried`` (text if that is None), and ``restored``
+    (with ``{}``) makes the column's value of that.
     """
 
     name: str
@@ -79,6 +79,7 @@ class TargetColumn:
     encoded: str
     direct: bool = True
     restored: str = "{}"
+    carried: str | None = None
 
 
 class Database:

@@ -231,7 +231,8 @@ class DatabaseSink(Database):
                 session.execute(sql)
             self._counted(self._copy(session, con, target, names, rows), staged, order)
             return 0
-        spelled = [(c.name, c.spelled if c.direct else self._type("VARCHAR", key=False)) for c in columns]
+        text = self._type("VARCHAR", key=False)
+        spelled = [(c.name, c.spelled if c.direct else c.carried or text) for c in columns]
         temporary = self._temporary(session, spelled, order.key)
         self._counted(self._copy(session, con, temporary, names, rows), staged, order)
         self._settle_temporary(session, temporary)

@@ -13,7 +13,15 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.pgclient import MAX_NAME, PgServer, pg_errors
-from sluiceway.connectors.pgtypes import PgColumn, describe_sql, encode, pg_column, pg_type, unsupported
+from sluiceway.connectors.pgtypes import (
+    PgColumn,
+    carried,
+    describe_sql,
+    encode,
+    pg_column,
+    pg_type,
+    unsupported,
+)
 from sluiceway.connectors.pipe import copy_pipe
 from sluiceway.duck import ident, literal, relation
 from sluiceway.errors import DestinationError, PlanError
@@ -131,6 +139,8 @@ class PgPlace:
             self._con.execute(f"DROP TABLE IF EXISTS {table}".encode())
             self._con.execute(f"CREATE UNLOGGED TABLE {table} ({listed})".encode())
             columns = self._columns(table)
+            indirect = [c for c in columns if not c.binary]
+            self._retype(table, {c.name: carried(c) for c in indirect})  # of no rows yet
             values = ", ".join(f"{encode(c, ident(c.name))} AS {ident(c.name)}" for c in columns)
             names = ", ".join(map(ident, spelled))
             statement = f"COPY {table} ({names}) FROM STDIN (FORMAT binary)"
@@ -143,10 +153,18 @@ class PgPlace:
                     for chunk in pipe.chunks():
                         copy.write(chunk)
                 taken = cursor.rowcount
+            self._retype(table, {c.name: c.spelled for c in indirect})
             self._con.execute(f"ANALYZE {table}".encode())
         if taken != stage.rows:
             raise DestinationError(f"{name}: of {stage.rows} rows PostgreSQL took {taken}")
         return table
+
+    def _retype(self, table: str, types: Mapping[str, str]) -> None:
+        if types:
+            listed = ", ".join(
+                f"ALTER COLUMN {ident(n)} TYPE {t} USING {ident(n)}::{t}" for n, t in types.items()
+            )
+            self._con.execute(f"ALTER TABLE {table} {listed}".encode())
 
     def _table(self, name: str) -> str:
         if name not in self._tables:

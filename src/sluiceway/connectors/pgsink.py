@@ -17,7 +17,15 @@ from sluiceway.connectors.dbsink import _ROWS
 from sluiceway.connectors.dialects import POSTGRES
 from sluiceway.connectors.pgclient import MAX_NAME, PgServer, pg_errors
 from sluiceway.connectors.pgpushed import PushedDown
-from sluiceway.connectors.pgtypes import PgColumn, describe_sql, encode, pg_column, pg_type, unsupported
+from sluiceway.connectors.pgtypes import (
+    PgColumn,
+    carried,
+    describe_sql,
+    encode,
+    pg_column,
+    pg_type,
+    unsupported,
+)
 from sluiceway.connectors.pipe import copy_pipe, of_one_thread
 from sluiceway.duck import ident, literal, relation
 from sluiceway.errors import DestinationError, LockTimeoutError
@@ -114,6 +122,7 @@ class PostgresSink(PushedDown):
                 spelled=c.spelled,
                 encoded=encode(c, "{}"),
                 direct=c.binary,
+                carried=carried(c),
                 restored="{}" if c.binary else f"{{}}::{c.spelled}",
             )
             for c in self._pg_columns(session, table)

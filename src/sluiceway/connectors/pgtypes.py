@@ -14,7 +14,7 @@ from typing import Any
 from sluiceway.duck import ident
 from sluiceway.schema import Schema, family
 
-__all__ = ["PgColumn", "describe_sql", "encode", "pg_column", "pg_type", "unsupported"]
+__all__ = ["PgColumn", "carried", "describe_sql", "encode", "pg_column", "pg_type", "unsupported"]
 
 _PLAIN = {
     "boolean": "BOOLEAN", "smallint": "SMALLINT", "integer": "INTEGER", "bigint": "BIGINT",
@@ -169,10 +169,12 @@ def _array(name: str, spelled: str, element: str | None, numeric: str | None) ->
         }
     if inner.get("server") or inner["type"] == "JSON":
         return {"type": "VARCHAR[]", "server": f"{ident(name)}::text[]", "binary": False}
+    # the elements of a list of texts, as DuckDB writes it, are varchar: no other array takes them
+    texts = inner["type"] == "VARCHAR" and not spelled.startswith("character varying")
     return {
         "type": inner["type"] + "[]",
         "cast": inner.get("cast", False),
-        "binary": not inner.get("cast", False),
+        "binary": not inner.get("cast", False) and not texts,
         "nan": inner.get("nan", False),
     }
 
@@ -220,8 +222,15 @@ def unsupported(schema: Schema) -> dict[str, str]:
     return found
 
 
+def carried(column: PgColumn) -> str:
+    """The type of the column that a binary COPY goes into, where it can't go into the column itself."""
+    if column.binary:
+        return column.spelled
+    return "varchar[]" if column.type == "VARCHAR[]" else "text"
+
+
 def encode(column: PgColumn, value: str) -> str:
-    """``value`` in DuckDB as what the binary COPY of ``column`` takes (text where it isn't binary)."""
+    """``value`` in DuckDB as what a binary COPY takes (``carried``)."""
     if not column.binary:
         return f"CAST({value} AS VARCHAR[])" if column.type == "VARCHAR[]" else f"CAST({value} AS VARCHAR)"
     if column.spelled == "jsonb":

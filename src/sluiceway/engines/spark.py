@@ -153,11 +153,17 @@ class SparkEngine:
         """The types as the embedded engine reads them."""
         if files:
             return self._local.columns(f"SELECT * FROM {scan_files(files[:1], Schema(()))}")
+        from inspect import signature
+
         from pyspark.sql.pandas.types import to_arrow_schema
 
         from sluiceway.sql.typing import schema_of_arrow
 
-        return schema_of_arrow(to_arrow_schema(shape))
+        # newer ones want to be told the zone of timestamps, older ones don't take it
+        zone: dict[str, Any] = (
+            {"timezone": "UTC"} if "timezone" in signature(to_arrow_schema).parameters else {}
+        )
+        return schema_of_arrow(to_arrow_schema(shape, **zone))
 
     def _count(self, files: Sequence[Path]) -> int:
         """Rows, by the footers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sluiceway.sql.differences import DIFFERENCES, Difference
+from sluiceway.sql.differences import DIFFERENCES, GAPS, Difference
 from sluiceway.sql.primitives import PRIMITIVES
 from sluiceway.sql.sessions import POSTGRES, SPARK
 from sluiceway.sql.targets import TARGETS
@@ -94,7 +94,16 @@ def _differences() -> str:
     for engine in ENGINES:
         rows = [_row(d) for d in DIFFERENCES if d.engine == engine]
         parts.append(f"### {NAMES[engine]}\n\n{_table(['SQL', '', 'why', 'write'], rows)}")
-    return "\n".join(parts)
+    gaps = [[NAMES[gap.engine], gap.what, gap.error, gap.instead] for gap in GAPS]
+    return "\n".join([*parts, _GAPS + _table(["engine", "what", "error", "use"], gaps)])
+
+
+_GAPS = """### Steps and types
+
+What an engine can't run at all; everything else that a pipeline file can say gives the same rows on all of
+them. The pipelines that show it come with the package ([testing.md](testing.md)).
+
+"""
 
 
 def _row(d: Difference) -> list[str]:

@@ -21,6 +21,7 @@ from sluiceway.sql.rewrite.aggregates import AGGREGATE_CALLS, AGGREGATE_NODES
 from sluiceway.sql.rewrite.calls import CALLS, call_of, rewrite_call
 from sluiceway.sql.rewrite.constants import CONSTANTS, folded
 from sluiceway.sql.rewrite.context import Context
+from sluiceway.sql.rewrite.fields import refuse_fields
 from sluiceway.sql.rewrite.identifiers import name_outputs, spell_names
 from sluiceway.sql.rewrite.membership import exists_for_not_in
 from sluiceway.sql.rewrite.operators import OPERATORS, as_boolean
@@ -98,6 +99,7 @@ def _translated(tree: Any, dialect: str, schemas: Mapping[str, Schema], where: W
     names = [name for name, _ in types_of(tree, schemas)]
     plain = plain_select(spell_names(tree, schemas), schemas, where)
     annotate(plain, schemas)
+    refuse_fields(Context(dialect, where), plain, schemas)
     sides = {id(u): _types(u, schemas) for u in plain.find_all(exp.SetOperation)}
     made = name_outputs(_Walk(Context(dialect, where), sides).node(plain), names)
     return exists_for_not_in(made) if dialect == "spark" else made

@@ -218,10 +218,13 @@ def _element(ctx: Context, node: Any) -> Any:
     if (
         ctx.family(node.this) != "nested"
         or not isinstance(literal, exp.Literal)
+        or literal.is_string
         or len(node.expressions) != 1
     ):
         raise ctx.refuse(
-            node, "[…] of this is not the same on", "use a list and a literal number, or substring()"
+            node,
+            "[…] of this is not the same on",
+            "use a list and a literal number, or substring(), or x.field",
         )
     number = -int(literal.name) if negative else int(literal.name)
     number += 1  # the parser counts from 0
