@@ -78,7 +78,7 @@ def main(orders: str, customers: str, folder: str) -> None:
     counts = spark.sql(COUNTS).collect()[0].asDict()
     counts["order_id"] = spark.sql(TWICE).collect()[0][0]
     counts["customer_id"] = spark.sql(ORPHANS).collect()[0][0]
-    gateway = spark.sparkContext._gateway
+    gateway = spark.sparkContext._gateway  # noqa: SLF001  there is no other way to its process
     spark.stop()
     gateway.shutdown()
     gateway.proc.stdin.close()
