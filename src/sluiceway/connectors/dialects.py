@@ -30,7 +30,7 @@ _TYPES: dict[str, dict[str, str]] = {
         "integer": "BIGINT", "boolean": "BOOLEAN", "timestamp": "DATETIME(6)",
     },
     "snowflake": {
-        "key": "VARCHAR", "text": "VARCHAR", "integer": "NUMBER(19,0)", "boolean": "BOOLEAN",
+        "key": "VARCHAR", "text": "VARCHAR", "integer": "NUMBER(38,0)", "boolean": "BOOLEAN",
         "timestamp": "TIMESTAMP_NTZ(6)",
     },
 }  # fmt: skip

@@ -64,7 +64,7 @@ class Lease:
     def _make(self) -> None:
         self.session.execute(
             f'CREATE TABLE IF NOT EXISTS {self.table} ("NAME" VARCHAR, "HOLDER" VARCHAR, "TOKEN" VARCHAR, '
-            '"UNTIL" TIMESTAMP_NTZ, "FENCED" NUMBER(19,0))'
+            '"UNTIL" TIMESTAMP_NTZ, "FENCED" NUMBER(38,0))'
         )
         # two that meet here may both write: every statement below takes all rows alike
         self.session.changed(

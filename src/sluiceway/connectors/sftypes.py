@@ -4,7 +4,7 @@
 here for that ``ORDER_ID``; every other name stands for itself, quoted.
 
 **Types.** Snowflake has one integer, NUMBER(38,0), so integers are read as BIGINT (one that does not fit is
-an error, never another number) and kept as NUMBER(19,0). It has no UUID and no FLOAT of four bytes.
+an error, never another number) and kept as that. It has no UUID and no FLOAT of four bytes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LOWER = re.compile(r"[a-z_][a-z0-9_$]*")
 _UPPER = re.compile(r"[A-Z_][A-Z0-9_$]*")
 _INTEGERS = ("TINYINT", "UTINYINT", "SMALLINT", "USMALLINT", "INTEGER", "UINTEGER", "BIGINT")
 _TARGET = {
-    **dict.fromkeys(_INTEGERS, "NUMBER(19,0)"), "UBIGINT": "NUMBER(20,0)", "BOOLEAN": "BOOLEAN",
+    **dict.fromkeys(_INTEGERS, "NUMBER(38,0)"), "UBIGINT": "NUMBER(20,0)", "BOOLEAN": "BOOLEAN",
     "FLOAT": "FLOAT", "DOUBLE": "FLOAT", "VARCHAR": "VARCHAR", "BLOB": "BINARY", "DATE": "DATE",
     "TIME": "TIME(6)", "TIMESTAMP": "TIMESTAMP_NTZ(6)", "TIMESTAMP_S": "TIMESTAMP_NTZ(6)",
     "TIMESTAMP_MS": "TIMESTAMP_NTZ(6)", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_LTZ(6)", '"NULL"': "VARCHAR",
@@ -150,8 +150,8 @@ def sf_column(name: str, spelled: str, nullable: bool, wanted: Mapping[str, str]
 
 
 def _number(digits: int, scale: int) -> str:
-    """NUMBER(38,0) is what Snowflake makes of INTEGER, NUMBER(19,0) what is made here of BIGINT."""
-    if scale == 0 and (digits <= 19 or digits == 38):
+    """NUMBER(38,0) is what Snowflake makes of INTEGER and BIGINT."""
+    if scale == 0 and (digits <= 18 or digits == 38):
         return "BIGINT"
     return f"DECIMAL({digits},{scale})"
 
@@ -160,7 +160,7 @@ def sf_type(type_: str) -> str | None:
     """The column type for DuckDB's ``type_``; None where nothing keeps it exactly.
 
     >>> sf_type("DECIMAL(18,2)"), sf_type("INTEGER"), sf_type("INTEGER[]")
-    ('NUMBER(18,2)', 'NUMBER(19,0)', None)
+    ('NUMBER(18,2)', 'NUMBER(38,0)', None)
     """
     upper = type_.upper()
     if upper.startswith("DECIMAL("):

@@ -20,7 +20,7 @@ def finish_select(ctx: Context, select: exp.Select) -> None:
     """What is left to do once the expressions of ``select`` are written, in place."""
     _conditions(ctx, select)
     _order(ctx, select)
-    if ctx.dialect == "postgres":
+    if ctx.dialect in ("postgres", "snowflake"):
         _exists(select)
     if ctx.dialect == "spark":
         _not_both(ctx, select)
@@ -175,7 +175,7 @@ def _projection(term: Any, select: exp.Select) -> int | None:
 
 
 def _exists(select: exp.Select) -> None:
-    """SEMI and ANTI joins, which PostgreSQL has not, as EXISTS."""
+    """SEMI and ANTI joins, which neither PostgreSQL nor Snowflake has, as EXISTS."""
     joins = []
     for join in select.args.get("joins") or []:
         kind = str(join.kind or "").upper()
