@@ -13,7 +13,7 @@ from sluiceway.schema import family
 from sluiceway.sql.emit.shapes import listed_texts
 from sluiceway.sql.emit.snowflake_cast import TEXTS, cast
 from sluiceway.sql.emit.template import Emitter, fill, text_of
-from sluiceway.sql.emit.written import json_array, json_object, json_reasons
+from sluiceway.sql.emit.written import PLAIN, json_array, json_object, json_reasons
 
 __all__ = ["EMITTERS"]
 
@@ -36,7 +36,10 @@ def _string_of(value: exp.Expr, type_: exp.Expr, _exact: exp.Expr | None = None)
             f"the text of a value of type {text_of(type_)} can't be made the same on Snowflake as on DuckDB",
             hint="cast the column to another type in a step before, or drop it",
         )
-    return fill("snowflake", template, x=value)
+    made = fill("snowflake", template, x=value)
+    if family(text_of(type_)) != "text":
+        made.meta[PLAIN] = True
+    return made
 
 
 def _try_cast(value: exp.Expr, type_: exp.Expr, from_: exp.Expr | None = None) -> exp.Expr:

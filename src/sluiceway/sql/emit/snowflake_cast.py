@@ -16,13 +16,20 @@ from sluiceway.sql.emit.template import fill
 
 __all__ = ["TEXTS", "cast", "number_type"]
 
-_STAMP = "rtrim(rtrim(to_varchar(:x, 'YYYY-MM-DD HH24:MI:SS.FF6'), '0'), '.')"
+# The casts, and zeros at the end that go by way of a number, are for the emulator: it forgets a format where
+# it knows no type, and what rtrim() should take away.
+_MICROS = "to_varchar(CAST(:x AS TIMESTAMP_NTZ(6)), 'FF6')"
+_STAMP = (
+    "concat(to_varchar(CAST(:x AS TIMESTAMP_NTZ(6)), 'YYYY-MM-DD HH24:MI:SS'), "
+    f"CASE WHEN {_MICROS} = '000000' THEN '' "
+    f"ELSE concat('.', reverse(to_varchar(CAST(reverse({_MICROS}) AS NUMBER(38, 0))))) END)"
+)
 TEXTS = {
     "text": ":x",
     "integer": "to_varchar(:x)",
     "decimal": "to_varchar(:x)",
     "boolean": "CASE WHEN :x THEN 'true' WHEN NOT :x THEN 'false' END",
-    "date": "to_varchar(:x, 'YYYY-MM-DD')",
+    "date": "to_varchar(CAST(:x AS DATE), 'YYYY-MM-DD')",
     "timestamp": _STAMP,
     "timestamptz": "concat(" + _STAMP.replace(":x", "convert_timezone('UTC', :x)") + ", '+00')",
 }
