@@ -106,7 +106,7 @@ def _number(value: exp.Expr, of: str, to: str, *, safe: bool) -> exp.Expr:
         if not safe:  # Snowflake tells by itself what does not fit
             return fill("snowflake", f"CAST(:x AS {spelled})", x=rounded)
         return fill(
-            "snowflake", f"CASE WHEN abs(:r) < {top} THEN CAST(:r AS {spelled}) END", r=rounded
+            "snowflake", f"CASE WHEN :r > -{top} AND :r < {top} THEN CAST(:r AS {spelled}) END", r=rounded
         )
     mine, theirs = bounds(to), bounds(of)
     if mine is None or (theirs is not None and mine[0] <= theirs[0] and theirs[1] <= mine[1]):

@@ -19,11 +19,6 @@ _FLOOR, _CEIL = "CAST(floor(:a) AS @T)", "CAST(ceil(:a) AS @T)"
 _ROWS = (
     ("length len char_length character_length", "T", "length(:a)"),
     ("trim", "T", "trim(:a)"),
-    ("ltrim", "T", "ltrim(:a)"),
-    ("rtrim", "T", "rtrim(:a)"),
-    ("trim", "TT", "trim(:a, :b)"),
-    ("ltrim", "TT", "ltrim(:a, :b)"),
-    ("rtrim", "TT", "rtrim(:a, :b)"),
     ("left", "TI+", "left(:a, :b)"),
     ("right", "TI+", "right(:a, :b)"),
     ("substring substr", "TI+", "substr(:a, :b)"),
@@ -47,7 +42,7 @@ _ROWS = (
     ("ceil ceiling", "F", "ceil(:a)"),
     ("round", "I", ":a"),
     ("round", "C", "CAST(round(:a, 0) AS @T)"),
-    ("sign", "X", "sign(:a)"),
+    ("sign", "X", "CAST(sign(:a) AS NUMBER(38, 0))"),
     ("last_day", "M", "last_day(CAST(:a AS DATE))"),
     *((unit, "M" if unit not in ("hour", "minute", "second") else "O", text) for unit, text in PARTS.items()),
 )

@@ -84,8 +84,9 @@ def _moment(ctx: Context, node: Any) -> Any:
         if ctx.dialect == "snowflake":
             unit, amount = _unit_of(ctx, right)
             return ctx.fill(
-                f"dateadd({unit}, {'' if plus else '-'}:n, :a)", n=amount, a=ctx.cast(left, to)
-            )
+                f"CAST(dateadd({unit}, {'' if plus else '-'}:n, :a) AS {ctx.spelled(to)})",
+                n=amount, a=ctx.cast(left, to),
+            )  # fmt: skip
         return ctx.fill(f":a {sign} :b", a=ctx.cast(left, to), b=_interval(ctx, right))
     kinds = (ctx.family(left), ctx.family(right))
     if kinds == ("date", "date") and not plus:
@@ -98,7 +99,7 @@ def _moment(ctx: Context, node: Any) -> Any:
         return ctx.fill(
             f"date_add(:a, CAST({sign}:b AS INT))",
             f":a {'+' if plus else '-'} CAST(:b AS INT)",
-            f"dateadd(day, {sign}:b, :a)",
+            f"CAST(dateadd(day, {sign}:b, :a) AS DATE)",
             a=left,
             b=right,
         )
@@ -387,6 +388,9 @@ def _not(ctx: Context, node: Any) -> Any:
 
 
 def _is(ctx: Context, node: Any) -> Any:
+    if isinstance(node.expression, exp.Boolean) and ctx.dialect == "snowflake":
+        truth = as_boolean(ctx, node.this)
+        return ctx.fill(f"coalesce({':x' if node.expression.this else 'NOT :x'}, FALSE)", x=truth)
     if isinstance(node.expression, exp.Boolean):
         return exp.Is(this=_side(as_boolean(ctx, node.this)), expression=node.expression)
     return exp.Is(this=_side(node.this), expression=node.expression)

@@ -38,6 +38,12 @@ def unordered(ctx: Context, window: exp.Window) -> None:
             window, "without an order it gives other values on every run; it can't be made the same on",
             "add ORDER BY with a key at its end",
         )  # fmt: skip
+    last = isinstance(window.this, exp.LastValue | exp.NthValue)
+    if ctx.dialect == "snowflake" and last and window.args.get("spec") is None:
+        # there these two look at the whole partition
+        window.set("spec", exp.WindowSpec(
+            kind="RANGE", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"
+        ))  # fmt: skip
 
 
 _BY_ORDER = (
