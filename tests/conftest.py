@@ -101,7 +101,9 @@ def _emulator(kind: str, config: pytest.Config) -> Iterator[Emulator]:
 @pytest.fixture(scope="session")
 def snowflake(pytestconfig: pytest.Config) -> Iterator[Emulator]:
     """An emulator of Snowflake, for the connector of the extra."""
-    pytest.importorskip("snowflake.connector.version", reason="no Snowflake's emulator: its connector is not here")
+    pytest.importorskip(
+        "snowflake.connector.version", reason="no Snowflake's emulator: its connector is not here"
+    )
     yield from _emulator("snowflake", pytestconfig)
 
 

@@ -25,7 +25,9 @@ class Reader:
         self.resolved = 0
 
     def read(self, sql: str) -> None:
-        if sql.startswith(("PUT", "COPY", "BEGIN", "COMMIT", "ROLLBACK", "DESCRIBE", "CREATE TEMPORARY STAGE")):
+        if sql.startswith(
+            ("PUT", "COPY", "BEGIN", "COMMIT", "ROLLBACK", "DESCRIBE", "CREATE TEMPORARY STAGE")
+        ):
             return
         if "information_schema" in sql:
             return
@@ -44,7 +46,8 @@ class Reader:
                 if isinstance(tree.expression, exp.Query):
                     self._query(tree.expression)
             case exp.Delete():
-                self._query(exp.select("1").from_(tree.this).where(tree.args["where"].this))
+                where = tree.args.get("where")
+                self._query(exp.select("1").from_(tree.this).where(where.this if where else exp.true()))
             case exp.Update():
                 self._update(tree, sql)
             case exp.Query():
@@ -77,7 +80,7 @@ class Reader:
             nested.setdefault(schema, {})[table] = columns
         known = MappingSchema({"D": nested}, dialect="snowflake", normalize=False)
         made = qualify(query.copy(), schema=known, dialect="snowflake", catalog="D", db="PUBLIC",
-                       infer_schema=False, expand_alias_refs=False)  # fmt: skip
+                       identify=False, quote_identifiers=False)  # fmt: skip
         self.resolved += 1
         names: list[str] = made.named_selects
         return names

@@ -101,8 +101,8 @@ destination: {table: mart.b, mode: merge, primary_key: id}
 ORDERS = (
     "CREATE SCHEMA RAW",
     "CREATE TABLE RAW.ORDERS (ID INTEGER, NAME VARCHAR, V NUMBER(9,2), SEEN TIMESTAMP_NTZ)",
-    "INSERT INTO RAW.ORDERS VALUES (1, 'a', 1.5, '2026-01-01'), (2, 'secret row', -1, '2026-01-02'), "
-    "(3, 'c', NULL, NULL), (4, 'd', 4, '2026-01-04 01:02:03.000004')",
+    "INSERT INTO RAW.ORDERS VALUES (1, 'a', 1.5, '2026-01-01'), (2, 'secret row', -1, '2026-01-02')",
+    "INSERT INTO RAW.ORDERS VALUES (3, 'c', NULL, NULL), (4, 'd', 4, '2026-01-04 01:02:03.000004')",
 )
 
 

@@ -119,7 +119,9 @@ class Dialect:
         """What must be done before the transaction so that ``temporary`` works in it."""
         if self.name != "snowflake":
             return ()
-        return (f"CREATE OR REPLACE TEMPORARY TABLE {self.ident(name)} AS SELECT * FROM ({query}) AS q LIMIT 0",)
+        return (
+            f"CREATE OR REPLACE TEMPORARY TABLE {self.ident(name)} AS SELECT * FROM ({query}) AS q LIMIT 0",
+        )
 
     def updated(self, table: str, column: str, value: str, source: str, condition: str) -> str:
         """Set a column from ``source``, a FROM clause with at most one row for each of the table's.

@@ -47,8 +47,7 @@ class Lease:
         deadline = time.monotonic() + timeout
         until = f"DATEADD(second, {self.seconds}, SYSDATE())"
         sql = (
-            f'UPDATE {self.table} SET "HOLDER" = ?, "TOKEN" = ?, "UNTIL" = {until} '
-            'WHERE "UNTIL" < SYSDATE()'
+            f'UPDATE {self.table} SET "HOLDER" = ?, "TOKEN" = ?, "UNTIL" = {until} WHERE "UNTIL" < SYSDATE()'
         )
         while not (self.session.changed(sql, (self.holder, self.token)) and self.mine()):
             if time.monotonic() > deadline:
@@ -86,20 +85,19 @@ class Lease:
         return str(found[0][0]) if found else "another session"
 
     def _renew(self) -> None:
+        while self._held and not self._stop.wait(self.seconds / 3):
+            self._renew_once()
+
+    def _renew_once(self) -> None:
         sql = (
-            f'UPDATE {self.table} SET "UNTIL" = DATEADD(second, {self.seconds}, SYSDATE()) '
-            'WHERE "TOKEN" = ?'
+            f'UPDATE {self.table} SET "UNTIL" = DATEADD(second, {self.seconds}, SYSDATE()) WHERE "TOKEN" = ?'
         )
-        while not self._stop.wait(self.seconds / 3):
-            with self._still:  # within a publish the row is the transaction's
-                if self._stop.is_set():
-                    return
+        with self._still:  # within a publish the row is the transaction's
+            if not self._stop.is_set():
                 try:
                     self._held = self.session.changed(sql, (self.token,)) > 0
                 except connector().errors.Error:
                     self._held = False
-            if not self._held:
-                return
 
     def fence(self, session: SfSession) -> None:
         """In the publish's transaction: the lease is ours, and nobody can take it before the end of it.

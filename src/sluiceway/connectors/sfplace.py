@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.sfclient import SfServer, sf_errors
 from sluiceway.connectors.sfsession import SfSession, spooled
-from sluiceway.connectors.sftypes import SfColumn, carried, quote, sf_literal, sf_relation, sf_type, stored, unsupported
+from sluiceway.connectors.sftypes import (
+    SfColumn,
+    carried,
+    quote,
+    sf_literal,
+    sf_relation,
+    sf_type,
+    stored,
+    unsupported,
+)
 from sluiceway.duck import ident as duck_ident
 from sluiceway.errors import DestinationError, PlanError
 from sluiceway.exchange import SYSTEM_SCHEMA

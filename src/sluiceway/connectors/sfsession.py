@@ -98,9 +98,7 @@ class SfSession:
         with self.run(f"SELECT * FROM ({sql}) AS _shape LIMIT 0", values) as cursor:
             return [column.name for column in cursor.description or ()]
 
-    def arrow(
-        self, sql: str, columns: Sequence[SfColumn], values: Sequence[Any] = ()
-    ) -> Iterator[pa.Table]:
+    def arrow(self, sql: str, columns: Sequence[SfColumn], values: Sequence[Any] = ()) -> Iterator[pa.Table]:
         """Batches of a SELECT that gives ``columns`` as ``carried`` has them, in their own types."""
         cursor = self.run(sql, values)
         with cursor:
@@ -163,7 +161,9 @@ def spooled(session: SfSession, sql: str, columns: Sequence[SfColumn], folder: P
         for batch in session.arrow(sql, columns):
             writer.write_table(batch)
     listed = ", ".join(
-        f"CAST({duck_ident(c.name)} AS {c.type}) AS {duck_ident(c.name)}" if c.type == "JSON" else duck_ident(c.name)
+        f"CAST({duck_ident(c.name)} AS {c.type}) AS {duck_ident(c.name)}"
+        if c.type == "JSON"
+        else duck_ident(c.name)
         for c in columns
     )
     return f"SELECT {listed} FROM read_parquet({literal(str(file))})"

@@ -121,9 +121,7 @@ class SnowflakeSink(DatabaseSink):
         listed = ", ".join(f"{carried(c)} AS {quote(c.kept)}" for c in columns)
         return self._asked(
             what,
-            lambda session: spooled(
-                _ours(session), f"SELECT {listed} FROM {source}", columns, self._folder
-            ),
+            lambda session: spooled(_ours(session), f"SELECT {listed} FROM {source}", columns, self._folder),
         )
 
     def quarantine(self) -> str | None:

@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 MAX_NAME = 255
+_MOST_BYTES = "8388608)"
+"""What BINARY has where nobody says how much."""
 _LOWER = re.compile(r"[a-z_][a-z0-9_$]*")
 _UPPER = re.compile(r"[A-Z_][A-Z0-9_$]*")
 _INTEGERS = ("TINYINT", "UTINYINT", "SMALLINT", "USMALLINT", "INTEGER", "UINTEGER", "BIGINT")
@@ -60,6 +62,7 @@ _PLAIN = {
     "TIMESTAMP_TZ": "TIMESTAMP WITH TIME ZONE", "VARCHAR": "VARCHAR", "CHAR": "VARCHAR", "STRING": "VARCHAR",
     "TEXT": "VARCHAR", "BINARY": "BLOB", "VARBINARY": "BLOB", "VARIANT": "JSON", "OBJECT": "JSON",
     "ARRAY": "JSON",
+    **dict.fromkeys(("INTEGER", "INT", "BIGINT", "SMALLINT", "TINYINT", "BYTEINT"), "BIGINT"),
 }  # fmt: skip
 
 
@@ -144,6 +147,8 @@ def sf_column(name: str, spelled: str, nullable: bool, wanted: Mapping[str, str]
         type_ = _number(int(digits or 38), int(scale or 0))
     elif base in _PLAIN:
         type_ = _PLAIN[base]
+        if width == _MOST_BYTES:
+            spelled = "BINARY"
     else:
         type_, refused = "VARCHAR", f"is {spelled}, which can't be read"
     return SfColumn(shown(name), name, spelled, type_, nullable, refused)
@@ -194,7 +199,7 @@ def carried(column: SfColumn, value: str | None = None) -> str:
     if column.type in ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"):
         return f"DATE_PART(EPOCH_MICROSECOND, {name})"
     if column.type == "TIME":
-        return f"TO_VARCHAR({name}, 'HH24:MI:SS.FF6')"
+        return f"CAST({name} AS TIME(6))"
     if column.type == "JSON":
         return f"TO_JSON({name})"
     return name
@@ -210,7 +215,7 @@ def arrow_type(type_: str) -> tuple[pa.DataType, pa.DataType]:
         case "TIMESTAMP WITH TIME ZONE":
             return pa.int64(), pa.timestamp("us", "UTC")
         case "TIME":
-            return pa.string(), pa.time64("us")
+            return pa.time64("us"), pa.time64("us")
     if type_.startswith("DECIMAL("):
         digits, scale = type_.removeprefix("DECIMAL(").rstrip(")").split(",")
         both = pa.decimal128(int(digits), int(scale))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
-from sluiceway.connectors.sfclient import SfServer, SnowflakeKeys, connector, sf_errors
+from sluiceway.connectors.sfclient import SfServer, SnowflakeKeys, sf_errors
 from sluiceway.connectors.sfsession import SfSession
 from sluiceway.connectors.sfsink import SnowflakeSink
 from sluiceway.connectors.sftypes import SfColumn, arrow_type, carried, quote, sf_column, sf_literal, sf_type
@@ -69,9 +69,7 @@ def parse_table(text: str, where: Where | None = None) -> tuple[str, ...]:
     >>> parse_table("mart.Orders"), parse_table('db."my schema"."a ""b"')
     (('MART', 'ORDERS'), ('DB', 'my schema', 'a "b'))
     """
-    parts = tuple(
-        m[1].replace('""', '"') if m[1] else m[2].strip().upper() for m in _PART.finditer(text)
-    )
+    parts = tuple(m[1].replace('""', '"') if m[1] else m[2].strip().upper() for m in _PART.finditer(text))
     if not 1 <= len(parts) <= 3 or not all(parts):
         raise SpecError(f"'{text}' is not a table", where=where, hint="write it as SCHEMA.TABLE")
     return parts

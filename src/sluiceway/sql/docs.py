@@ -28,8 +28,9 @@ written so that the answer is DuckDB's: the types of all expressions are asked o
 node is rewritten by them. What can't be made the same is refused before the run, with the expression, its
 line and what to write instead. Nothing is passed through because it happened to parse.
 
-Everything on this page but for Snowflake is executed by the tests on the engine itself, cell by cell, over NULL, NaN, infinities, empty and
-combining texts, decimals of 38 digits, dates before 1900 and the hours at which clocks are changed.
+Everything on this page but for Snowflake is executed by the tests on the engine itself, cell by cell, over
+NULL, NaN, infinities, empty and combining texts, decimals of 38 digits, dates before 1900 and the hours at
+which clocks are changed.
 
 An engine's own SQL has its place in a step that says so; it is one safe SELECT all the same, and runs on
 that engine alone:

@@ -157,11 +157,17 @@ class Snowflake:
 
     def __init__(self, session: Any, reference: Duck, folder: Path) -> None:
         self.session = session
-        held = {n: t for n, (t, _) in edge.COLUMNS.items() if not t.endswith("[]") and t not in ("UUID", "FLOAT")}
+        held = {
+            n: t for n, (t, _) in edge.COLUMNS.items() if not t.endswith("[]") and t not in ("UUID", "FLOAT")
+        }
         session.execute("CREATE SCHEMA IF NOT EXISTS _SLUICEWAY")
         session.execute("USE SCHEMA PUBLIC")
-        session.execute(f"CREATE TABLE edge ({', '.join(f'{ident(n)} {sf_type(t)}' for n, t in held.items())})")
-        session.load('"PUBLIC"."EDGE"', reference.con, f"SELECT {', '.join(map(ident, held))} FROM edge", folder)
+        session.execute(
+            f"CREATE TABLE edge ({', '.join(f'{ident(n)} {sf_type(t)}' for n, t in held.items())})"
+        )
+        session.load(
+            '"PUBLIC"."EDGE"', reference.con, f"SELECT {', '.join(map(ident, held))} FROM edge", folder
+        )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Moments as microseconds: the emulator sends a NULL among them as 1970."""

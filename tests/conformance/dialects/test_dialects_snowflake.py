@@ -61,7 +61,17 @@ def test_a_primitive_gives_what_it_gives_on_duckdb(
     trees = _said(name)
     if name == "row_json":
         trees = [
-            call("row_json", 'a"\\\x01\x1f', column("s"), "n", text_of("n"), "ts", text_of("ts"), "b", text_of("b"))
+            call(
+                "row_json",
+                'a"\\\x01\x1f',
+                column("s"),
+                "n",
+                text_of("n"),
+                "ts",
+                text_of("ts"),
+                "b",
+                text_of("b"),
+            )
         ]
     assert trees
     mine, theirs = answers(duck, trees), answers(snowflake_engine, trees)

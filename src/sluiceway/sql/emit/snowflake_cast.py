@@ -7,12 +7,14 @@ told by an error that names it, or NULL where the cast is a try.
 from __future__ import annotations
 
 import re
-
-from sqlglot import exp
+from typing import TYPE_CHECKING
 
 from sluiceway.errors import PlanError
 from sluiceway.schema import family
 from sluiceway.sql.emit.template import fill
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 __all__ = ["TEXTS", "cast", "number_type"]
 
@@ -70,6 +72,7 @@ def number_type(type_: str) -> str:
 def cast(value: exp.Expr, of: str, to: str, *, safe: bool = False) -> exp.Expr:
     """``value``, which has DuckDB's type ``of``, as ``to``.
 
+    >>> from sqlglot import exp
     >>> cast(exp.column("a"), "INTEGER", "VARCHAR").sql("snowflake")
     'TO_VARCHAR(a)'
 

@@ -1,4 +1,4 @@
-"""Functions of users' SQL on Snowflake: a smaller list than the others', of what its manual leaves no doubt."""
+"""Functions of users' SQL on Snowflake: a smaller list, of what its manual leaves no doubt."""
 
 from __future__ import annotations
 

@@ -55,8 +55,11 @@ def _avg(ctx: Context, node: Any, value: Any, over: Any) -> Any:
         total = over(exp.Sum(this=ctx.fill(f"CAST(:x AS {scale})", x=value)))
     count = over(exp.Count(this=value.copy()))
     return ctx.fill(
-        "CAST(:t AS DOUBLE) / nullif(:n, 0)", "CAST(:t AS FLOAT8) / nullif(:n, 0)",
-        "CAST(:t AS FLOAT) / nullif(:n, 0)", t=total, n=count,
+        "CAST(:t AS DOUBLE) / nullif(:n, 0)",
+        "CAST(:t AS FLOAT8) / nullif(:n, 0)",
+        "CAST(:t AS FLOAT) / nullif(:n, 0)",
+        t=total,
+        n=count,
     )
 
 

@@ -20,7 +20,11 @@ __all__ = ["Context", "Rewrite", "line_of"]
 Rewrite = Callable[["Context", Any], Any]
 """From a node whose children are written for the engine already, to what stands in its place."""
 
-_CASTS = {"spark": spark_cast.cast, "postgres": postgres_cast.cast, "snowflake": snowflake_cast.cast}
+_CASTS: dict[str, Callable[..., exp.Expr]] = {
+    "spark": spark_cast.cast,
+    "postgres": postgres_cast.cast,
+    "snowflake": snowflake_cast.cast,
+}
 
 
 @dataclass(frozen=True)
