@@ -34,8 +34,8 @@ def keys(emulator: Emulator, database: str | None = None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def warehouse(emulator: Emulator, folder: Path) -> Any:
+def warehouse(emulator: Emulator, folder: Path, lock_lease: int = 3) -> Any:
     from tests.conformance.harness import Warehouse
 
-    config = {"type": "snowflake", **keys(emulator), "lock_lease": 3}
+    config = {"type": "snowflake", **keys(emulator), "lock_lease": lock_lease}
     return Warehouse("snowflake", config, folder, nested=False)

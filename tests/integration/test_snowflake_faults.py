@@ -81,7 +81,7 @@ def test_a_kill_at_any_statement_then_the_run_again_is_a_run_without_a_kill(
     snowflake: Emulator, tmp_path: Path, mode: str
 ) -> None:
     """Each round publishes a run of its own, killed at its n-th statement, then the run again."""
-    given = warehouse(snowflake, tmp_path)
+    given = warehouse(snowflake, tmp_path, lock_lease=1)
     with given.session() as s:
         s.publish("SELECT 0 AS id, 'start' AS name", "r")
     expected = Counter([(0, "start")])
@@ -112,7 +112,7 @@ def test_a_kill_at_any_statement_then_the_run_again_is_a_run_without_a_kill(
 
 def test_the_table_is_the_same_where_nothing_was_killed(snowflake: Emulator, tmp_path: Path) -> None:
     """What a publish leaves beside the data: its system tables and the rows of its lock, no working table."""
-    given = warehouse(snowflake, tmp_path)
+    given = warehouse(snowflake, tmp_path, lock_lease=1)
     with given.session() as s:
         s.publish("SELECT 1 AS id, 'a' AS name", "r1", "merge", key=("id",), bad=["b"])
         session = s.sink._session()  # type: ignore[attr-defined]
