@@ -58,7 +58,7 @@ class SnowflakeSink(DatabaseSink):
         self._leases: list[Lease] = []
         self._plan: Load | None = None
         self._fenced = self._rows = self._relation = ""
-        self._names: list[str] = []
+        self._targets: list[TargetColumn] = []
 
     def _connect(self, name: str) -> Session:
         return SfSession(self.server, name)
@@ -218,7 +218,6 @@ class SnowflakeSink(DatabaseSink):
         """What is DDL, and so can't be in the transaction: a stage for files, tables to work in."""
         there = {c.name.casefold(): c for c in self._describe(session, order.table) or ()}
         columns = [there[name.casefold()] for name in staged.schema.names]
-        names = [c.name for c in columns]
         self._rows = ""
         if is_here(staged):
             listed = ", ".join(
@@ -234,7 +233,8 @@ class SnowflakeSink(DatabaseSink):
             relation = self._rows = sf_relation(SYSTEM_SCHEMA, f"rows_{uuid.uuid4().hex}")
             listed = ", ".join(f"{sf_ident(c.name)} {c.spelled}" for c in columns)
             session.execute(f"CREATE TRANSIENT TABLE {relation} ({listed}) DATA_RETENTION_TIME_IN_DAYS = 0")
-        self._relation, self._names = relation, names
+        self._relation, self._targets = relation, columns
+        names = [c.name for c in columns]
         self._plan = load(self.dialect, self._parts(order.table), relation, names, order)
         for sql in self._plan.before:
             session.execute(sql)
@@ -258,10 +258,9 @@ class SnowflakeSink(DatabaseSink):
             self._counted(taken, staged, order)
         else:
             target = self.dialect.relation(*self._parts(order.table))
-            there = {c.name.casefold(): c for c in self._describe(session, order.table) or ()}
             values = ", ".join(
-                f"{there[given.casefold()].encoded.format(duck_ident(given))} AS {duck_ident(name)}"
-                for name, given in zip(self._names, staged.schema.names, strict=True)
+                f"{c.encoded.format(duck_ident(given))} AS {duck_ident(c.name)}"
+                for c, given in zip(self._targets, staged.schema.names, strict=True)
             )
             if not self._rows:
                 for sql in plan.statements[:-1]:
