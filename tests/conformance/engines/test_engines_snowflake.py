@@ -26,7 +26,7 @@ from sluiceway.spec.resolve import environment_of
 if TYPE_CHECKING:
     from scripts.emulators import Emulator
 
-pytestmark = pytest.mark.snowflake
+pytestmark = [pytest.mark.slow, pytest.mark.snowflake]
 
 _KEYS = (
     'account: fakesnow, user: fake, password: "${SF_PASSWORD}", host: 127.0.0.1, port: "${SF_PORT}", '
