@@ -1,6 +1,6 @@
 """Emulators of cloud warehouses for the tests: each from PyPI, in an environment of its own.
 
-    python scripts/emulators.py install snowflake
+    python -m scripts.emulators install snowflake
 
 As a library: ``with start("snowflake") as emulator: emulator.port``. It listens on a free port of
 127.0.0.1, keeps its data in a temporary folder, and the kernel ends it with the process that started it.
@@ -46,7 +46,8 @@ class _Kind:
 
 KINDS: dict[str, _Kind] = {
     "snowflake": _Kind(
-        packages=("fakesnow[server]==0.12.1", "snowflake-connector-python<5"),
+        packages=("fakesnow[server]==0.12.1", "snowflake-connector-python==4.8.1", "duckdb==2.0.1",
+                  "sqlglot==30.22.0"),
         pythons=("python3.11", "python3.12", "python3.13", "python3"),
         command=lambda venv, port, _: [str(venv / "bin" / "fakesnow"), "--server", "--port", str(port)],
     ),
@@ -155,6 +156,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
     for name in sys.argv[2:]:
         install(name)

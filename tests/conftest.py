@@ -6,6 +6,7 @@ A server starts when the first test asks for it, once a session (with pytest-xdi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from scripts.emulators import Emulator
     from scripts.servers import Server
 
 _RAN = pytest.StashKey[dict[str, str]]()
 _NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB", "spark": "Spark"}
+_EMULATORS = {"snowflake": "Snowflake's emulator"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -79,6 +82,31 @@ def spark(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
     assert process.poll() is not None, "the JVM outlived its session"
 
 
+def _emulator(kind: str, config: pytest.Config) -> Iterator[Emulator]:
+    name = _EMULATORS[kind]
+    if os.environ.get("SLUICEWAY_SERVERS") == "off":
+        pytest.skip(f"no {name}: SLUICEWAY_SERVERS=off")
+    from scripts import emulators
+    from scripts.servers import ServerUnavailableError
+
+    with contextlib.ExitStack() as stack:
+        try:
+            emulator = stack.enter_context(emulators.start(kind))
+        except ServerUnavailableError as error:
+            pytest.skip(f"no {name}: {error}")
+        config.stash[_RAN][name] = emulators.KINDS[kind].packages[0]
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def snowflake(pytestconfig: pytest.Config) -> Iterator[Emulator]:
+    """An emulator of Snowflake, for the connector of the extra."""
+    pytest.importorskip(
+        "snowflake.connector.version", reason="no Snowflake's emulator: its connector is not here"
+    )
+    yield from _emulator("snowflake", pytestconfig)
+
+
 @pytest.fixture
 def postgres_url(postgres: Server) -> str:
     """A database of the test's own."""
@@ -107,7 +135,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     missed: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        for name in (*_NAMES.values(), "Spark"):
+        for name in (*_NAMES.values(), *_EMULATORS.values()):
             if f"no {name}:" in reason:
                 missed[name] = missed.get(name, 0) + 1
     lines = [f"{name} {version}" for name, version in sorted(config.stash[_RAN].items())]

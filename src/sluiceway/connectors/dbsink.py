@@ -24,7 +24,7 @@ from sluiceway.schema import TableName
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["DatabaseSink"]
+__all__ = ["DatabaseSink", "give_up"]
 
 _ROWS = "_sluiceway_rows"
 _ASK_AGAIN = 10.0
@@ -118,7 +118,7 @@ class DatabaseSink(Database):
                     return done
                 receipt = self._publish(session, con, staged, order, good, bad)
         except BaseException:  # also an interrupt: never leave a transaction open on a kept session
-            _give_up(session)
+            give_up(session)
             raise
         return self._commit(session, receipt, order)
 
@@ -164,7 +164,7 @@ class DatabaseSink(Database):
                 session.commit()
         except DestinationError as error:
             if not session.lost:
-                _give_up(session)
+                give_up(session)
                 raise
             found = self._what_happened(order, error)
             if found is None:
@@ -297,7 +297,7 @@ class DatabaseSink(Database):
                     session.execute(update)
                 session.commit()
             except BaseException:  # also an interrupt: the session is kept, its transaction must not be
-                _give_up(session)
+                give_up(session)
                 raise
         return changed
 
@@ -309,7 +309,7 @@ class DatabaseSink(Database):
         )
 
 
-def _give_up(session: Session) -> None:
+def give_up(session: Session) -> None:
     """Roll back; on a lost connection the server does."""
     if not session.lost:
         session.rollback()

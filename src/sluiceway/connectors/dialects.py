@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-__all__ = ["DUCKDB", "MYSQL", "POSTGRES", "Dialect", "naive_utc"]
+from sluiceway.connectors.sftypes import sf_ident, sf_literal
+
+__all__ = ["DUCKDB", "MYSQL", "POSTGRES", "SNOWFLAKE", "Dialect", "naive_utc"]
 
 Kind = Literal["key", "text", "integer", "boolean", "timestamp"]
 
@@ -27,6 +29,10 @@ _TYPES: dict[str, dict[str, str]] = {
         "text": "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
         "integer": "BIGINT", "boolean": "BOOLEAN", "timestamp": "DATETIME(6)",
     },
+    "snowflake": {
+        "key": "VARCHAR", "text": "VARCHAR", "integer": "NUMBER(38,0)", "boolean": "BOOLEAN",
+        "timestamp": "TIMESTAMP_NTZ(6)",
+    },
 }  # fmt: skip
 
 
@@ -42,15 +48,17 @@ def naive_utc(moment: datetime) -> datetime:
 
 @dataclass(frozen=True)
 class Dialect:
-    """``name`` is one of duckdb, postgres, mysql. DuckDB's also writes what DuckDB attaches.
+    """``name`` is one of duckdb, postgres, mysql, snowflake. DuckDB's also writes what DuckDB attaches.
 
     >>> POSTGRES.same("a", "b"), MYSQL.same("a", "b"), MYSQL.relation("mart", "x`y")
     ('a IS NOT DISTINCT FROM b', 'a <=> b', '`mart`.`x``y`')
     """
 
-    name: Literal["duckdb", "postgres", "mysql"]
+    name: Literal["duckdb", "postgres", "mysql", "snowflake"]
 
     def ident(self, name: str) -> str:
+        if self.name == "snowflake":
+            return sf_ident(name)
         quote = "`" if self.name == "mysql" else '"'
         return quote + name.replace(quote, quote * 2) + quote
 
@@ -63,7 +71,8 @@ class Dialect:
 
     def timestamp(self, expression: str) -> str:
         """``expression`` as a naive timestamp; the session's zone must be UTC."""
-        return f"CAST({expression} AS {'DATETIME(6)' if self.name == 'mysql' else 'TIMESTAMP'})"
+        type_ = {"mysql": "DATETIME(6)", "snowflake": "TIMESTAMP_NTZ(6)"}.get(self.name, "TIMESTAMP")
+        return f"CAST({expression} AS {type_})"
 
     def literal(self, value: str | int | bool | datetime | None) -> str:
         """A value in SQL text. The statements travel through doors that take no parameters
@@ -79,7 +88,10 @@ class Dialect:
         if isinstance(value, int):
             return str(value)
         if isinstance(value, datetime):
-            return f"TIMESTAMP '{naive_utc(value).isoformat(sep=' ', timespec='microseconds')}'"
+            text = naive_utc(value).isoformat(sep=" ", timespec="microseconds")
+            return self.timestamp(f"'{text}'") if self.name == "snowflake" else f"TIMESTAMP '{text}'"
+        if self.name == "snowflake":
+            return sf_literal(value)
         if self.name == "mysql" and ("\\" in value or not value.isprintable()):
             # right whatever NO_BACKSLASH_ESCAPES says
             return f"_utf8mb4 X'{value.encode().hex().upper()}'"
@@ -99,12 +111,34 @@ class Dialect:
                 f"DROP TEMPORARY TABLE IF EXISTS {table}",
                 f"CREATE TEMPORARY TABLE {table}{f' (INDEX ({index}))' if index else ''} AS {query}",
             )
+        if self.name == "snowflake":  # DDL commits: see ``made_before``
+            return (f"INSERT INTO {table} {query}",)
         return (self.drop_temporary(name), f"CREATE TEMP TABLE {table} AS {query}")
+
+    def made_before(self, name: str, query: str) -> tuple[str, ...]:
+        """What must be done before the transaction so that ``temporary`` works in it."""
+        if self.name != "snowflake":
+            return ()
+        return (
+            f"CREATE OR REPLACE TEMPORARY TABLE {self.ident(name)} AS SELECT * FROM ({query}) AS q LIMIT 0",
+        )
+
+    def updated(self, table: str, column: str, value: str, source: str, condition: str) -> str:
+        """Set a column from ``source``, a FROM clause with at most one row for each of the table's.
+
+        Snowflake can't take such a row by a subquery that looks at the table.
+        """
+        if self.name == "snowflake":
+            return f"UPDATE {table} SET {column} = {value} FROM {source} WHERE {condition}"
+        cut = f"FROM {source} WHERE {condition}"
+        return f"UPDATE {table} SET {column} = (SELECT {value} {cut}) WHERE EXISTS (SELECT 1 {cut})"
 
     def drop_temporary(self, name: str) -> str:
         match self.name:
             case "mysql":
                 return f"DROP TEMPORARY TABLE IF EXISTS {self.ident(name)}"
+            case "snowflake":  # DDL commits; the table goes with the session
+                return f"DELETE FROM {self.ident(name)}"
             case "postgres":
                 return f"DROP TABLE IF EXISTS pg_temp.{self.ident(name)}"
             case _:
@@ -114,3 +148,4 @@ class Dialect:
 DUCKDB = Dialect("duckdb")
 POSTGRES = Dialect("postgres")
 MYSQL = Dialect("mysql")
+SNOWFLAKE = Dialect("snowflake")

@@ -54,6 +54,7 @@ NEW = "_sluiceway_new"
 """The alias of the staging relation in every statement."""
 _OLD = "_sluiceway_old"
 _WORK = "_sluiceway_scd2"
+_SO_FAR = "ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
 _FAR = "9999-12-31 00:00:00"
 
 
@@ -78,12 +79,14 @@ class Check:
 @dataclass(frozen=True)
 class Load:
     """``prepare`` (a temporary table), then ``checks``, then ``late`` (a SELECT of one number), then
-    ``statements``, each in order and all in one transaction. Only ``statements`` touch the target."""
+    ``statements``, each in order and all in one transaction, which ``before`` goes before. Only
+    ``statements`` touch the target."""
 
     statements: tuple[str, ...]
     prepare: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     late: str | None = None
+    before: tuple[str, ...] = ()
 
 
 def check_order(verdict: Verdict, staged: Staged, order: PublishOrder) -> None:
@@ -275,7 +278,8 @@ def _scd2(n: _Names, options: Scd2) -> Load:
         [*(f"w.k{i} = {n.of_target(k)}" for i, k in enumerate(n.order.key)),
          f"w.t_at = {n.of_target(options.valid_from)}"]
     )  # fmt: skip
-    cut = f"FROM {work} AS w WHERE w.is_new = 0 AND {at_target}"
+    cut_of = f"w.is_new = 0 AND {at_target}"
+    cut = f"FROM {work} AS w WHERE {cut_of}"
     names = ", ".join([*(d.ident(c) for c in n.columns), begin, end])
     values = ", ".join([*(n.column(NEW, c) for c in n.columns), "w.t_at", "w.t_ends"])
     joined = " AND ".join(f"w.k{i} = {n.column(NEW, k)}" for i, k in enumerate(n.order.key))
@@ -283,17 +287,19 @@ def _scd2(n: _Names, options: Scd2) -> Load:
         f"INSERT INTO {n.table} ({names}) SELECT {values} FROM {n.new} "
         f"JOIN {work} AS w ON {joined} AND w.t_at = {moment} AND w.is_new = 1"
     )
+    work_rows = f"SELECT * FROM ({_timeline(n, options)}) AS t WHERE is_new = 1 OR is_cut = 1"
     return Load(
         (
             *_close(n, options),
             f"DELETE FROM {n.table} WHERE EXISTS (SELECT 1 {cut} AND w.t_ends = w.t_at)",
-            f"UPDATE {n.table} SET {end} = (SELECT w.t_ends {cut}) WHERE EXISTS (SELECT 1 {cut})",
+            d.updated(n.table, end, "w.t_ends", f"{work} AS w", cut_of),
             insert,
             d.drop_temporary(_WORK),
         ),
+        before=d.made_before(_WORK, work_rows),
         prepare=d.temporary(
             _WORK,
-            f"SELECT * FROM ({_timeline(n, options)}) AS t WHERE is_new = 1 OR is_cut = 1",
+            work_rows,
             ", ".join(f"k{i}{prefix}" for i, prefix in enumerate(n.prefixes)),
         ),
         checks=tuple(checks),
@@ -356,7 +362,7 @@ def _timeline(n: _Names, options: Scd2) -> str:
     part = ", ".join(keys)
     line = f"PARTITION BY {part} ORDER BY t_at, is_new"
     placed = (  # covers: the end of the last old version that began; where it is later, t_at lies inside
-        f"SELECT *, max(t_until) OVER ({line} ROWS UNBOUNDED PRECEDING) AS covers, "
+        f"SELECT *, max(t_until) OVER ({line} {_SO_FAR}) AS covers, "
         f"max(CASE WHEN is_new = 0 THEN t_at END) OVER (PARTITION BY {part}) AS last_at, "
         f"max(CASE WHEN t_until < {far} THEN t_until END) OVER (PARTITION BY {part}) AS last_until "
         f"FROM ({events}) AS events"

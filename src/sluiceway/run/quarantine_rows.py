@@ -102,11 +102,12 @@ def quarantined_rows(
 
 def unreadable_rows(rejected: str, facts: Facts, dialect: str) -> str:
     """The same for lines that could not be read; ``rejected`` gives line, text and reason."""
-    reason = call("concat", "unreadable: ", exp.column("reason"))
-    line = exp.cast(exp.column("line"), "VARCHAR", dialect="duckdb")
+    reason = call("concat", "unreadable: ", exp.column("reason", quoted=True))
+    line = exp.cast(exp.column("line", quoted=True), "VARCHAR", dialect="duckdb")
+    text = exp.column("text", quoted=True)
     return _select(
         facts, f"({rejected})", dialect,
-        reasons=call("list_json", reason), row=call("row_json", "line", line, "text", exp.column("text")),
+        reasons=call("list_json", reason), row=call("row_json", "line", line, "text", text),
         types="{}",
     )  # fmt: skip
 

@@ -15,6 +15,8 @@ __all__ = ["render"]
 ENGINES = ("spark", "postgres")
 EXECUTED = ("duckdb", "spark", "postgres", "mysql")
 """Dialects whose emitters the tests execute; the others' are written from the manuals."""
+EMULATED = ("snowflake",)
+"""Those that an emulator alone executes, which is not the warehouse."""
 
 HEAD = """# Dialects
 
@@ -26,8 +28,9 @@ written so that the answer is DuckDB's: the types of all expressions are asked o
 node is rewritten by them. What can't be made the same is refused before the run, with the expression, its
 line and what to write instead. Nothing is passed through because it happened to parse.
 
-Everything on this page is executed by the tests, cell by cell, over NULL, NaN, infinities, empty and
-combining texts, decimals of 38 digits, dates before 1900 and the hours at which clocks are changed.
+Everything on this page but for Snowflake is executed by the tests on the engine itself, cell by cell, over
+NULL, NaN, infinities, empty and combining texts, decimals of 38 digits, dates before 1900 and the hours at
+which clocks are changed.
 
 An engine's own SQL has its place in a step that says so; it is one safe SELECT all the same, and runs on
 that engine alone:
@@ -52,10 +55,11 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _types() -> str:
-    rows = [[f"`{t}`", *(_place(t, engine) for engine in ENGINES)] for t in HELD]
+    every = (*ENGINES, *EMULATED)
+    rows = [[f"`{t}`", *(_place(t, engine) for engine in every)] for t in HELD]
     return (
         "## Types\n\nA type that an engine has no place for is refused; the message says what to cast it to."
-        "\n\n" + _table(["DuckDB", *(NAMES[e] for e in ENGINES)], rows)
+        "\n\n" + _table(["DuckDB", *(NAMES[e] for e in every)], rows)
     )
 
 
@@ -76,7 +80,7 @@ joins are written in the engine's words, too.
 
 def _functions() -> str:
     parts = ["## Functions of users' SQL\n"]
-    for engine in ENGINES:
+    for engine in (*ENGINES, *EMULATED):
         names = ", ".join(f"`{name}`" for name in sorted(TARGETS[engine].functions))
         parts.append(f"{NAMES[engine]}: {names}.\n")
     return "\n".join([*parts, _QUERIES])
@@ -113,7 +117,7 @@ def _row(d: Difference) -> list[str]:
 _MADE_OF = """## Primitives
 
 What rules, steps and quarantine are made of. *Not executed* is written from the engine's manual and run by
-no test here; an empty cell is refused.
+no test here, *emulator* is run on an emulator alone ([Snowflake](snowflake.md)); an empty cell is refused.
 
 """
 
@@ -122,11 +126,15 @@ def _primitives() -> str:
     every = ("duckdb", *[d for d in NAMES if d != "duckdb"])
     rows = []
     for _, primitive in sorted(PRIMITIVES.items()):
-        marks = [
-            ("yes" if d in EXECUTED else "not executed") if d in primitive.emitters else "" for d in every
-        ]
+        marks = [_mark(d) if d in primitive.emitters else "" for d in every]
         rows.append([f"`{primitive.doc.split(':')[0]}`", primitive.doc.partition(": ")[2], *marks])
     return _MADE_OF + _table(["call", "gives", *(NAMES[d] for d in every)], rows)
+
+
+def _mark(dialect: str) -> str:
+    if dialect in EXECUTED:
+        return "yes"
+    return "emulator" if dialect in EMULATED else "not executed"
 
 
 def _sessions() -> str:

@@ -57,12 +57,28 @@ _NOWHERE = frozenset(
     ]
 )
 """Nodes of DuckDB's list that no other engine has here."""
-_MISSING = {"spark": frozenset[str](), "postgres": frozenset({"Struct", "PropertyEQ"})}
+_MISSING = {
+    "spark": frozenset[str](),
+    "postgres": frozenset({"Struct", "PropertyEQ"}),
+    "snowflake": frozenset(
+        {"Struct", "PropertyEQ", "Bracket", "Array", "Escape", "SimilarTo", "Explode", "Unnest"}
+    ),
+}
 _REFUSED = frozenset({"hash", "arg_max", "arg_min", "max_by", "min_by"})
 """Functions that are known only to be refused with a better word."""
 
 
+_SNOWFLAKE = frozenset((
+    "round", "concat", "coalesce", "ifnull", "nullif", "if", "iif", "lower", "lcase", "upper", "ucase", "mod",
+    "date_trunc", "datetrunc", "date_part", "datepart", "date_diff", "datediff", "sum", "avg", "mean", "min",
+    "max", "count", "bool_and", "bool_or", "count_if", "countif",
+))  # fmt: skip
+"""Of those that look at their words."""
+
+
 def _functions(dialect: str) -> frozenset[str]:
+    if dialect == "snowflake":
+        return _SNOWFLAKE | {name for name, ways in TABLES.items() if any(w.snowflake for w in ways)}
     tabled = {name for name, ways in TABLES.items() if any(way.template(dialect) for way in ways)}
     return frozenset((tabled | set(SPECIAL) | set(AGGREGATE_CALLS)) - _REFUSED)
 

@@ -52,7 +52,7 @@ def translate(
     over: str | None = None,
     where: Where | None = None,
 ) -> Any:
-    """``tree`` for ``dialect`` (duckdb, spark or postgres); the tree given stays as it is.
+    """``tree`` for ``dialect`` (duckdb, spark, postgres or snowflake); the tree given stays as it is.
 
     Args:
         schemas: of the relations that it names, in DuckDB's types.
@@ -103,6 +103,25 @@ def _translated(tree: Any, dialect: str, schemas: Mapping[str, Schema], where: W
     sides = {id(u): _types(u, schemas) for u in plain.find_all(exp.SetOperation)}
     made = name_outputs(_Walk(Context(dialect, where), sides).node(plain), names)
     return exists_for_not_in(made) if dialect == "spark" else made
+
+
+def _into(core: Any, layer: Any) -> bool:
+    """FILTER, which Snowflake has not, as a CASE around what is aggregated: all its aggregates skip NULL."""
+    if not isinstance(layer, exp.Filter):
+        return False
+    whole = isinstance(core, exp.Count) and isinstance(core.this, exp.Star)
+    one = exp.Literal.number(1)
+    one.meta[TYPE] = "INTEGER"
+    value = one if whole else core.expressions[0] if isinstance(core, exp.Anonymous) else core.this
+    place = value.expressions[0] if isinstance(value, exp.Distinct) else value
+    case: Any = exp.Case().when(layer.expression.this.copy(), place.copy())
+    if TYPE in place.meta:
+        case.meta[TYPE] = place.meta[TYPE]
+    if whole:
+        core.set("this", case)
+    else:
+        place.replace(case)
+    return True
 
 
 def _plain_call(node: Any) -> Any:
@@ -225,6 +244,8 @@ class _Walk:
                         child.replace(made)
             if isinstance(layer, exp.Filter):
                 layer.expression.set("this", as_boolean(self.ctx, layer.expression.this))
+        if self.ctx.dialect == "snowflake":
+            layers = [layer for layer in layers if not _into(core, layer)]
         outer = type_of(node)
         if outer is not None:
             core.meta[TYPE] = outer

@@ -37,7 +37,15 @@ _POSTGRES = {
     "TIMESTAMP WITH TIME ZONE": "timestamptz", "INTERVAL": "interval", "UUID": "uuid", "BLOB": "bytea",
     "JSON": "json", '"NULL"': "text",
 }  # fmt: skip
-_PLAIN = {"spark": _SPARK, "postgres": _POSTGRES}
+_SNOWFLAKE = {
+    **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT"), "NUMBER(38, 0)"),
+    **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER"), "NUMBER(38, 0)"),
+    "UBIGINT": "NUMBER(20, 0)", "HUGEINT": "NUMBER(38, 0)", "BOOLEAN": "BOOLEAN", "DOUBLE": "FLOAT",
+    "FLOAT": "FLOAT", "VARCHAR": "VARCHAR", "DATE": "DATE", "TIME": "TIME(6)",
+    "TIMESTAMP": "TIMESTAMP_NTZ(6)", "TIMESTAMP_S": "TIMESTAMP_NTZ(6)", "TIMESTAMP_MS": "TIMESTAMP_NTZ(6)",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_LTZ(6)", "BLOB": "BINARY", '"NULL"': "VARCHAR",
+}  # fmt: skip
+_PLAIN = {"spark": _SPARK, "postgres": _POSTGRES, "snowflake": _SNOWFLAKE}
 HELD = (
     *(t for t in _POSTGRES if t != '"NULL"'), "UHUGEINT", "TIMESTAMP_NS", "BIT", "DECIMAL(18,2)",
     "ENUM('a', 'b')", "INTEGER[]", "STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)",
@@ -57,7 +65,7 @@ _WIDTH = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 
 
 def to_engine(type_: str, dialect: str, where: Where | None = None) -> str:
-    """``type_`` (DuckDB's spelling) as ``dialect`` (duckdb, spark or postgres) spells its own.
+    """``type_`` (DuckDB's spelling) as ``dialect`` (duckdb, spark, postgres or snowflake) spells its own.
 
     >>> to_engine("TIMESTAMP", "spark"), to_engine("DOUBLE[]", "spark"), to_engine("HUGEINT", "postgres")
     ('TIMESTAMP_NTZ', 'ARRAY<DOUBLE>', 'numeric(38, 0)')
@@ -72,7 +80,8 @@ def to_engine(type_: str, dialect: str, where: Where | None = None) -> str:
     if found is not None:
         return found
     if _WIDTH.fullmatch(upper):
-        return upper.replace(",", ", ") if ", " not in upper else upper
+        made = upper.replace(",", ", ") if ", " not in upper else upper
+        return made.replace("DECIMAL", "NUMBER") if dialect == "snowflake" else made
     if upper.startswith("ENUM("):
         return to_engine("VARCHAR", dialect)
     if dialect == "spark" and upper.endswith("]"):

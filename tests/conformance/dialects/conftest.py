@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.conformance.dialects.engines import Duck, Engine, MariaDB, Postgres, Spark
+from tests.conformance.dialects.engines import Duck, Engine, MariaDB, Postgres, Snowflake, Spark
+from tests.integration.snowflakes import keys
 
+from sluiceway.connectors.sfclient import SfServer, SnowflakeKeys
+from sluiceway.connectors.sfsession import SfSession
 from sluiceway.sql.sessions import POSTGRES
 
 if TYPE_CHECKING:
+    from scripts.emulators import Emulator
     from scripts.servers import Server
 
 
@@ -39,6 +43,18 @@ def mariadb_engine(mariadb: Server, duck: Duck) -> Iterator[MariaDB]:
         yield MariaDB(connection, duck, ("SET time_zone = '+00:00'", "SET sql_mode = 'STRICT_ALL_TABLES'"))
     finally:
         connection.close()
+
+
+@pytest.fixture(scope="session")
+def snowflake_engine(
+    snowflake: Emulator, duck: Duck, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Snowflake]:
+    config = SnowflakeKeys.model_validate({**keys(snowflake), "network_timeout": 4})
+    session = SfSession(SfServer.of(config), "tests")
+    try:
+        yield Snowflake(session, duck, tmp_path_factory.mktemp("snowflake"))
+    finally:
+        session.close()
 
 
 @pytest.fixture(params=["spark", "postgres"])

@@ -6,15 +6,16 @@ import decimal
 import math
 import struct
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from tests.conformance.dialects import edge
 
+from sluiceway.connectors.sftypes import sf_type
 from sluiceway.duck import ident, open_duckdb
 
-__all__ = ["Duck", "Engine", "MariaDB", "Postgres", "Spark", "plain"]
+__all__ = ["Duck", "Engine", "MariaDB", "Postgres", "Snowflake", "Spark", "plain"]
 
 
 class Engine(Protocol):
@@ -144,6 +145,47 @@ class MariaDB:
         with self.connection.cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
+
+
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 naive and in UTC, as everywhere
+
+
+class Snowflake:
+    """Its emulator, which keeps neither lists nor UUIDs nor FLOATs of four bytes."""
+
+    dialect = "snowflake"
+
+    def __init__(self, session: Any, reference: Duck, folder: Path) -> None:
+        self.session = session
+        held = {
+            n: t for n, (t, _) in edge.COLUMNS.items() if not t.endswith("[]") and t not in ("UUID", "FLOAT")
+        }
+        session.execute("CREATE SCHEMA IF NOT EXISTS _SLUICEWAY")
+        session.execute("USE SCHEMA PUBLIC")
+        session.execute(
+            f"CREATE TABLE edge ({', '.join(f'{ident(n)} {sf_type(t)}' for n, t in held.items())})"
+        )
+        session.load(
+            '"PUBLIC"."EDGE"', reference.con, f"SELECT {', '.join(map(ident, held))} FROM edge", folder
+        )
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Moments as microseconds: the emulator sends a NULL among them as 1970."""
+        with self.session.run(f"SELECT * FROM ({sql}) AS q LIMIT 0") as cursor:
+            shape = [(d.name, d.type_code in (4, 6, 7, 8)) for d in cursor.description]
+        if not any(moment for _, moment in shape):
+            found: list[tuple[Any, ...]] = self.session.rows(sql)
+            return found
+        listed = ", ".join(
+            f"DATE_PART(EPOCH_MICROSECOND, {ident(n)})" if moment else ident(n) for n, moment in shape
+        )
+        return [
+            tuple(
+                _EPOCH + timedelta(microseconds=v) if moment and v is not None else v
+                for v, (_, moment) in zip(row, shape, strict=True)
+            )
+            for row in self.session.rows(f"SELECT {listed} FROM ({sql}) AS q")
+        ]
 
 
 def _bare(value: Any) -> Any:

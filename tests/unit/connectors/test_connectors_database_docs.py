@@ -13,17 +13,21 @@ from sluiceway import plugins
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "connectors"
 
 
-@pytest.mark.parametrize("name", ["postgres", "mysql"])
+@pytest.mark.parametrize("name", ["postgres", "mysql", "snowflake"])
 def test_the_page_names_every_key_and_no_other(name: str) -> None:
     connector = plugins.load("connectors", name)
     page = (DOCS / f"{name}.md").read_text()
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     named = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
-    fields = set(connector.source_config.model_fields) | set(connector.sink_config.model_fields)
+    fields = {
+        field.alias or key
+        for model in (connector.source_config, connector.sink_config)
+        for key, field in model.model_fields.items()
+    }
     assert named == fields - {"type"}
 
 
-@pytest.mark.parametrize("name", ["postgres", "mysql"])
+@pytest.mark.parametrize("name", ["postgres", "mysql", "snowflake"])
 def test_examples_are_configurations(name: str) -> None:
     connector = plugins.load("connectors", name)
     for text in connector.examples:
@@ -32,9 +36,10 @@ def test_examples_are_configurations(name: str) -> None:
         assert (config.table is None) != (config.query is None)
 
 
-@pytest.mark.parametrize("name", ["postgres", "mysql"])
+@pytest.mark.parametrize("name", ["postgres", "mysql", "snowflake"])
 @pytest.mark.parametrize("keys", [{}, {"table": "t", "query": "SELECT 1"}])
 def test_table_or_query(name: str, keys: dict[str, str]) -> None:
     connector = plugins.load("connectors", name)
+    login = {"account": "a", "user": "u", "database": "d"} if name == "snowflake" else {}
     with pytest.raises(ValueError, match="either table or query"):
-        connector.source_config.model_validate({"type": name, **keys})
+        connector.source_config.model_validate({"type": name, **login, **keys})

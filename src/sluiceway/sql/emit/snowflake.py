@@ -1,5 +1,5 @@
-"""Primitives in Snowflake's SQL, as its manual has it; no test here executes them. What is not sure (its
-casts, its regular expressions, the text of its floats) is not here, and is refused."""
+"""Primitives in Snowflake's SQL, as its manual has it; executed on an emulator. What is not sure (its regular
+expressions, the text of its floats, casts of texts) is not here, and is refused."""
 
 from __future__ import annotations
 
@@ -11,23 +11,13 @@ from sqlglot import exp
 from sluiceway.errors import PlanError
 from sluiceway.schema import family
 from sluiceway.sql.emit.shapes import listed_texts
+from sluiceway.sql.emit.snowflake_cast import TEXTS, cast
 from sluiceway.sql.emit.template import Emitter, fill, text_of
-from sluiceway.sql.emit.written import json_array, json_object, json_reasons
+from sluiceway.sql.emit.written import PLAIN, json_array, json_object, json_reasons
 
 __all__ = ["EMITTERS"]
 
 _CHAR = "chr(#)"
-_STAMP = "rtrim(rtrim(to_varchar(:x, 'YYYY-MM-DD HH24:MI:SS.FF6'), '0'), '.')"
-_TEXTS = {
-    "text": ":x",
-    "uuid": "lower(:x)",
-    "integer": "to_varchar(:x)",
-    "decimal": "to_varchar(:x)",
-    "boolean": "CASE WHEN :x THEN 'true' WHEN NOT :x THEN 'false' END",
-    "date": "to_varchar(:x, 'YYYY-MM-DD')",
-    "timestamp": _STAMP,
-    "timestamptz": "concat(" + _STAMP.replace(":x", "convert_timezone('UTC', :x)") + ", '+00')",
-}
 _AMONG = {"text": "VARCHAR", "integer": "NUMBER(38, 0)", "date": "DATE", "timestamp": "TIMESTAMP_NTZ"}
 
 
@@ -40,13 +30,20 @@ def _fn(name: str) -> Emitter:
 
 
 def _string_of(value: exp.Expr, type_: exp.Expr, _exact: exp.Expr | None = None) -> exp.Expr:
-    template = _TEXTS.get(family(text_of(type_)))
+    template = TEXTS.get(family(text_of(type_)))
     if template is None:
         raise PlanError(
             f"the text of a value of type {text_of(type_)} can't be made the same on Snowflake as on DuckDB",
             hint="cast the column to another type in a step before, or drop it",
         )
-    return fill("snowflake", template, x=value)
+    made = fill("snowflake", template, x=value)
+    if family(text_of(type_)) != "text":
+        made.meta[PLAIN] = True
+    return made
+
+
+def _try_cast(value: exp.Expr, type_: exp.Expr, from_: exp.Expr | None = None) -> exp.Expr:
+    return cast(value, "VARCHAR" if from_ is None else text_of(from_), text_of(type_), safe=True)
 
 
 def _among(value: exp.Expr, values: exp.Expr, type_: exp.Expr) -> exp.Expr:
@@ -90,4 +87,5 @@ EMITTERS: Mapping[str, Emitter] = {
     "sha256": _template("sha2(:t, 256)", "t"),
     "string_of": _string_of,
     "substring": _fn("substr"),
+    "try_cast": _try_cast,
 }  # fmt: skip

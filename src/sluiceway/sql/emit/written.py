@@ -6,7 +6,10 @@ from sqlglot import exp
 
 from sluiceway.sql.emit.template import fill, json_string, text_of
 
-__all__ = ["joined", "json_array", "json_object", "json_reasons", "json_text"]
+__all__ = ["PLAIN", "joined", "json_array", "json_object", "json_reasons", "json_text"]
+
+PLAIN = "sluiceway_plain"
+"""Key in ``meta`` of a text that has no letter that JSON escapes, such as a number's or a date's."""
 
 
 def joined(dialect: str, parts: list[exp.Expr]) -> exp.Expr:
@@ -17,7 +20,8 @@ def joined(dialect: str, parts: list[exp.Expr]) -> exp.Expr:
 def json_text(dialect: str, char: str, value: exp.Expr) -> exp.Expr:
     """A text as a JSON string, ``null`` for NULL; ``char`` is the template of a character by its number."""
     escaped = value
-    for letter in ("\\", '"', *(chr(code) for code in range(1, 32))):
+    letters = () if value.meta.get(PLAIN) else ("\\", '"', *(chr(code) for code in range(1, 32)))
+    for letter in letters:
         new = exp.Literal.string(json_string(letter)[1:-1])
         old = (
             exp.Literal.string(letter)

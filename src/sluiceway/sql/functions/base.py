@@ -38,12 +38,13 @@ def letter(type_: str) -> str:
 
 @dataclass(frozen=True)
 class Function:
-    """One way to call a function. ``args`` as above; ``spark`` and ``postgres`` are templates."""
+    """One way to call a function. ``args`` as above; the others are templates, by engine."""
 
     name: str
     args: str
     spark: str | None = None
     postgres: str | None = None
+    snowflake: str | None = None
 
     @property
     def letters(self) -> list[str]:
@@ -61,7 +62,8 @@ class Function:
         return out
 
     def template(self, dialect: str) -> str | None:
-        return {"spark": self.spark, "postgres": self.postgres}.get(dialect)
+        ways = {"spark": self.spark, "postgres": self.postgres, "snowflake": self.snowflake}
+        return ways.get(dialect)
 
 
 def takes(wanted: str, given: str) -> bool:

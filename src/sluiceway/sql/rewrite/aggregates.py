@@ -55,7 +55,11 @@ def _avg(ctx: Context, node: Any, value: Any, over: Any) -> Any:
         total = over(exp.Sum(this=ctx.fill(f"CAST(:x AS {scale})", x=value)))
     count = over(exp.Count(this=value.copy()))
     return ctx.fill(
-        "CAST(:t AS DOUBLE) / nullif(:n, 0)", "CAST(:t AS FLOAT8) / nullif(:n, 0)", t=total, n=count
+        "CAST(:t AS DOUBLE) / nullif(:n, 0)",
+        "CAST(:t AS FLOAT8) / nullif(:n, 0)",
+        "CAST(:t AS FLOAT) / nullif(:n, 0)",
+        t=total,
+        n=count,
     )
 
 
@@ -70,7 +74,7 @@ def _ends(name: str) -> Any:
         if group in ("nested", "interval", "blob", "json", "unknown"):
             raise ctx.refuse(node, f"{name} of {ctx.type(value)} is not the same on", "use a part of it")
         if group == "boolean":
-            return over(exp.Anonymous(this=f"bool_{'and' if name == 'min' else 'or'}", expressions=[value]))
+            return _truths(f"bool_{'and' if name == 'min' else 'or'}")(ctx, node, value, over)
         if ctx.dialect == "postgres" and group == "uuid":
             text = ctx.fill('CAST(:x AS TEXT) COLLATE "C"', x=value)
             return ctx.fill("CAST(:x AS UUID)", x=over(exp.Anonymous(this=name, expressions=[text])))
@@ -83,9 +87,13 @@ def _count(ctx: Context, node: Any, value: Any, over: Any) -> Any:
     return over(exp.Count(this=node.this.copy(), expressions=[e.copy() for e in node.expressions]))
 
 
+_TRUTHS = {"bool_and": "booland_agg", "bool_or": "boolor_agg"}
+
+
 def _truths(name: str) -> Any:
     def rewrite(ctx: Context, node: Any, value: Any, over: Any) -> Any:
-        return over(exp.Anonymous(this=name, expressions=[as_boolean(ctx, value)]))
+        own = _TRUTHS[name] if ctx.dialect == "snowflake" else name
+        return over(exp.Anonymous(this=own, expressions=[as_boolean(ctx, value)]))
 
     return rewrite
 

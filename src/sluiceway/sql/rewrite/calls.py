@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from sluiceway.sql.functions.base import Function, letter, takes
 from sluiceway.sql.functions.number import HALF_AWAY, NUMBER
+from sluiceway.sql.functions.snowflake import SNOWFLAKE
 from sluiceway.sql.functions.text import TEXT
 from sluiceway.sql.functions.time import TIME
 from sluiceway.sql.primitives import PRIMITIVES
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CALLS", "SPECIAL", "TABLES", "call_of", "rewrite_call"]
 
 TABLES: dict[str, list[Function]] = {}
-for _function in (*TEXT, *NUMBER, *TIME):
+for _function in (*TEXT, *NUMBER, *TIME, *SNOWFLAKE):
     TABLES.setdefault(_function.name, []).append(_function)
 
 
@@ -125,6 +126,8 @@ def _round(ctx: Context, node: Any, args: list[Any]) -> Any:
         return value
     if ctx.family(value) == "decimal":
         return ctx.fill(f"CAST(round(:a, {digits}) AS {ctx.spelled(type_)})", a=value)
+    if ctx.dialect == "snowflake":
+        raise ctx.refuse(node, "a float is not rounded alike on", "cast it to DECIMAL in a step on DuckDB")
     value = ctx.cast(value, "DOUBLE")
     if digits == "0":
         return ctx.fill(
@@ -145,6 +148,8 @@ def _round(ctx: Context, node: Any, args: list[Any]) -> Any:
 def _concat(ctx: Context, node: Any, args: list[Any]) -> Any:
     """NULL is nothing here."""
     texts = [ctx.cast(arg, "VARCHAR") for arg in args]
+    if ctx.dialect == "snowflake":
+        return exp.Anonymous(this="concat", expressions=[ctx.fill("coalesce(:x, '')", x=t) for t in texts])
     return exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string(""), *texts])
 
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from sluiceway.errors import PlanError, Where
 from sluiceway.schema import family
-from sluiceway.sql.emit import postgres_cast, spark_cast
+from sluiceway.sql.emit import postgres_cast, snowflake_cast, spark_cast
 from sluiceway.sql.emit.template import fill
 from sluiceway.sql.scopes import TYPE, type_of
 from sluiceway.sql.types import NAMES, to_engine
@@ -20,7 +20,11 @@ __all__ = ["Context", "Rewrite", "line_of"]
 Rewrite = Callable[["Context", Any], Any]
 """From a node whose children are written for the engine already, to what stands in its place."""
 
-_CASTS = {"spark": spark_cast.cast, "postgres": postgres_cast.cast}
+_CASTS: dict[str, Callable[..., exp.Expr]] = {
+    "spark": spark_cast.cast,
+    "postgres": postgres_cast.cast,
+    "snowflake": snowflake_cast.cast,
+}
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,23 @@ class Context:
     dialect: str
     where: Where | None = None
 
-    def fill(self, spark: str, postgres: str | None = None, /, **holes: exp.Expr) -> Any:
-        """The template of this engine; one template for both where they agree."""
-        text = postgres if self.dialect == "postgres" and postgres is not None else spark
+    def fill(
+        self, spark: str, postgres: str | None = None, snowflake: str | None = None, /, **holes: exp.Expr
+    ) -> Any:
+        """The template of this engine; one template for all where they agree.
+
+        Raises:
+            PlanError: these differ, and there is none for this one.
+        """
+        texts = {"spark": spark, "postgres": postgres or spark}
+        text = texts.get(self.dialect, snowflake if self.dialect == "snowflake" else None)
+        if text is None and postgres is None:
+            text = spark
+        if text is None:
+            raise self.refuse(
+                next(iter(holes.values())), "what is done with it can't be made the same on",
+                "docs/dialects.md lists what can; or run this pipeline on DuckDB",
+            )  # fmt: skip
         return fill(self.dialect, text, **holes)
 
     def refuse(self, node: Any, why: str, hint: str) -> PlanError:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from sluiceway.sql.functions.snowflake import PARTS as SNOWFLAKE_PARTS
 from sluiceway.sql.functions.time import PARTS, SAME_UNIT, TRUNC_UNITS
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def _trunc(ctx: Context, node: Any, args: list[Any]) -> Any:
     _moment(ctx, node, args[1])
     to = ctx.type(node)
     value = ctx.cast(args[1], to)
+    if ctx.dialect == "snowflake":
+        return ctx.fill(f"CAST(date_trunc('{unit}', :a) AS {ctx.spelled(to)})", a=value)
     return ctx.fill(
         f"CAST(date_trunc('{unit.upper()}', :a) AS {ctx.spelled(to)})",
         f"date_trunc('{unit}', :a)"
@@ -50,6 +53,12 @@ def _trunc(ctx: Context, node: Any, args: list[Any]) -> Any:
 
 
 def _part(ctx: Context, node: Any, args: list[Any]) -> Any:
+    if ctx.dialect == "snowflake":
+        unit = _unit(ctx, node, args[0], SNOWFLAKE_PARTS)
+        if unit in _FINE and ctx.family(args[1]) == "date":
+            return ctx.fill("CASE WHEN :a IS NOT NULL THEN 0 END", a=args[1])
+        _moment(ctx, node, args[1])
+        return ctx.fill(SNOWFLAKE_PARTS[unit], a=args[1])
     known = [
         unit for unit, (spark, postgres) in PARTS.items() if (spark if ctx.dialect == "spark" else postgres)
     ]
@@ -72,6 +81,10 @@ def _diff(ctx: Context, node: Any, args: list[Any]) -> Any:
     unit = _unit(ctx, node, args[0], ("year", "quarter", "month", "week", "day", *_SPAN))
     for arg in args[1:]:
         _moment(ctx, node, arg)
+    if ctx.dialect == "snowflake":
+        if unit in ("week", "millisecond", "microsecond"):
+            raise ctx.refuse(node, f"the unit '{unit}' is not the same on", "count days or seconds")
+        return ctx.fill(f"CAST(datediff({unit}, :a, :b) AS NUMBER(38, 0))", a=args[1], b=args[2])
     low, high = (_count(ctx, "day" if unit == "week" else unit, arg) for arg in args[1:])
     if unit == "week":  # DuckDB's one unit that is counted whole
         return ctx.fill("(:b - :a) div 7", "(:b - :a) / 7", a=low, b=high)

@@ -40,6 +40,7 @@ def _arithmetic(ctx: Context, node: Any) -> Any:
         )
     group = ctx.family(node)
     left, right = node.this, node.expression
+    _exact_product(ctx, node, group)
     if group in ("integer", "float"):
         left, right = ctx.cast(left, type_), ctx.cast(right, type_)
     made = type(node)(this=_atom(left), expression=_atom(right))
@@ -48,7 +49,7 @@ def _arithmetic(ctx: Context, node: Any) -> Any:
             raise ctx.refuse(
                 node, "a remainder of so many digits is not exact on", "cast both sides to DECIMAL(18,2)"
             )
-        if group == "float" and ctx.dialect == "postgres":
+        if group == "float" and ctx.dialect != "spark":
             raise ctx.refuse(node, "there is no remainder of floats on", "cast both sides to DECIMAL")
         zero = f"CAST(0 AS {ctx.spelled(type_)})" if group == "integer" else "0"
         made = ctx.fill(f":a % nullif(:b, {zero})", a=left, b=right)
@@ -56,6 +57,16 @@ def _arithmetic(ctx: Context, node: Any) -> Any:
             return ctx.fill("CASE WHEN :b = 0 THEN CAST('NaN' AS DOUBLE) ELSE :a % :b END", a=left, b=right)
     # engines keep other digits of a decimal
     return ctx.fill(f"CAST(:x AS {ctx.spelled(type_)})", x=made) if group == "decimal" else made
+
+
+def _exact_product(ctx: Context, node: Any, group: str) -> None:
+    """Snowflake keeps twelve digits behind the point of a product."""
+    if ctx.dialect != "snowflake" or group != "decimal" or not isinstance(node, exp.Mul):
+        return
+    if ctx.type(node).startswith("DECIMAL(") and int(ctx.type(node).rstrip(")").split(",")[1]) > 12:
+        raise ctx.refuse(
+            node, "digits behind the twelfth are lost on", "cast both sides to DECIMALs of fewer digits"
+        )
 
 
 def _atom(node: Any) -> Any:
@@ -70,10 +81,17 @@ def _moment(ctx: Context, node: Any) -> Any:
     if isinstance(right, exp.Interval) and ctx.family(left) in _TIMES:
         to = ctx.type(node)
         sign = "+" if plus else "-"
+        if ctx.dialect == "snowflake":
+            unit, amount = _unit_of(ctx, right)
+            return ctx.fill(
+                f"CAST(dateadd({unit}, {'' if plus else '-'}:n, :a) AS {ctx.spelled(to)})",
+                n=amount, a=ctx.cast(left, to),
+            )  # fmt: skip
         return ctx.fill(f":a {sign} :b", a=ctx.cast(left, to), b=_interval(ctx, right))
     kinds = (ctx.family(left), ctx.family(right))
     if kinds == ("date", "date") and not plus:
-        return ctx.fill("CAST(datediff(:a, :b) AS BIGINT)", "CAST(:a - :b AS BIGINT)", a=left, b=right)
+        return ctx.fill("CAST(datediff(:a, :b) AS BIGINT)", "CAST(:a - :b AS BIGINT)",
+                        "CAST(datediff(day, :b, :a) AS NUMBER(38, 0))", a=left, b=right)  # fmt: skip
     if kinds == ("integer", "date") and plus:
         left, right, kinds = right, left, ("date", "integer")
     if kinds == ("date", "integer"):
@@ -81,6 +99,7 @@ def _moment(ctx: Context, node: Any) -> Any:
         return ctx.fill(
             f"date_add(:a, CAST({sign}:b AS INT))",
             f":a {'+' if plus else '-'} CAST(:b AS INT)",
+            f"CAST(dateadd(day, {sign}:b, :a) AS DATE)",
             a=left,
             b=right,
         )
@@ -100,6 +119,20 @@ _SPARK_PLACE = {"years": 0, "months": 1, "weeks": 2, "days": 3, "hours": 4, "min
 
 def _interval(ctx: Context, node: exp.Interval) -> Any:
     """``INTERVAL n UNIT``, n a literal or an integer."""
+    unit, amount = _unit_of(ctx, node)
+    field, factor = _UNITS[unit], _TIMES_OF.get(unit, "")
+    if ctx.dialect == "postgres":
+        cast = "CAST(:n AS FLOAT8)" if field == "secs" else "CAST(:n AS INT)"
+        return ctx.fill(f"make_interval({field} => {factor}{cast})", n=amount)
+    places = ["0"] * 7
+    places[_SPARK_PLACE[field]] = (
+        f"CAST({factor}:n AS DECIMAL(18, 6))" if field == "secs" else f"CAST({factor}:n AS INT)"
+    )
+    return ctx.fill(f"make_interval({', '.join(places)})", n=amount)
+
+
+def _unit_of(ctx: Context, node: exp.Interval) -> tuple[str, Any]:
+    """The unit and how many of it."""
     unit = str(node.unit or "").upper().removesuffix("S")
     amount: Any = node.this
     if isinstance(amount, exp.Literal):
@@ -113,21 +146,18 @@ def _interval(ctx: Context, node: exp.Interval) -> Any:
         unit = ""
     if unit not in _UNITS:
         raise ctx.refuse(node, "this interval is not the same on", "write INTERVAL n DAY, with one unit")
-    field, factor = _UNITS[unit], _TIMES_OF.get(unit, "")
-    if ctx.dialect == "postgres":
-        cast = "CAST(:n AS FLOAT8)" if field == "secs" else "CAST(:n AS INT)"
-        return ctx.fill(f"make_interval({field} => {factor}{cast})", n=amount)
-    places = ["0"] * 7
-    places[_SPARK_PLACE[field]] = (
-        f"CAST({factor}:n AS DECIMAL(18, 6))" if field == "secs" else f"CAST({factor}:n AS INT)"
-    )
-    return ctx.fill(f"make_interval({', '.join(places)})", n=amount)
+    return unit, amount
 
 
 _BY_ZERO = (
     "CASE WHEN :b = 0 THEN CASE WHEN :a = 0 OR @nan THEN CAST('NaN' AS @) "
     "WHEN (:a > 0) = (CAST(:b AS TEXT) NOT LIKE '-%') THEN CAST('Infinity' AS @) "
     "WHEN :a IS NOT NULL THEN CAST('-Infinity' AS @) END ELSE :a / :b END"
+)
+
+_BY_ZERO_S = (  # its zero has no sign that could be asked for
+    "CASE WHEN :b = 0 THEN CASE WHEN :a = 0 OR :a = CAST('NaN' AS FLOAT) THEN CAST('NaN' AS FLOAT) "
+    "WHEN :a > 0 THEN CAST('inf' AS FLOAT) WHEN :a < 0 THEN CAST('-inf' AS FLOAT) END ELSE :a / :b END"
 )
 
 
@@ -144,7 +174,7 @@ def _divide(ctx: Context, node: Any) -> Any:
         return exp.Div(this=_atom(left), expression=_atom(right), typed=False, safe=False)
     to = ctx.spelled(type_)
     spark, postgres = (_BY_ZERO.replace("@nan", nan).replace("@", to) for nan in ("isnan(:a)", ":a = 'NaN'"))
-    return ctx.fill(spark.replace("TEXT", "STRING"), postgres, a=left, b=right)
+    return ctx.fill(spark.replace("TEXT", "STRING"), postgres, _BY_ZERO_S, a=left, b=right)
 
 
 def _whole_division(ctx: Context, node: Any) -> Any:
@@ -158,6 +188,7 @@ def _whole_division(ctx: Context, node: Any) -> Any:
     return ctx.fill(
         f"CAST(:a div nullif(:b, {zero}) AS {ctx.spelled(type_)})",
         f":a / nullif(:b, {zero})",
+        "CAST((:a - (:a % nullif(:b, 0))) / nullif(:b, 0) AS NUMBER(38, 0))",
         a=left,
         b=right,
     )
@@ -297,6 +328,11 @@ def _like(ctx: Context, node: Any) -> Any:
         raise ctx.refuse(node, "LIKE of this type is not the same on", "cast it to VARCHAR")
     if isinstance(node, exp.ILike):
         value, pattern = cased(ctx, value, "lower"), cased(ctx, pattern, "lower")
+    if ctx.dialect == "snowflake":  # nor does one there
+        if escape is not None:
+            raise ctx.refuse(node, "ESCAPE is not the same on", "use contains() or starts_with()")
+        made = exp.Like(this=_side(value), expression=_side(pattern))
+        return exp.Not(this=made) if node.args.get("negate") else made
     if escape is not None:
         if not isinstance(pattern, exp.Literal):
             raise ctx.refuse(
@@ -352,6 +388,9 @@ def _not(ctx: Context, node: Any) -> Any:
 
 
 def _is(ctx: Context, node: Any) -> Any:
+    if isinstance(node.expression, exp.Boolean) and ctx.dialect == "snowflake":
+        truth = as_boolean(ctx, node.this)
+        return ctx.fill(f"coalesce({':x' if node.expression.this else 'NOT :x'}, FALSE)", x=truth)
     if isinstance(node.expression, exp.Boolean):
         return exp.Is(this=_side(as_boolean(ctx, node.this)), expression=node.expression)
     return exp.Is(this=_side(node.this), expression=node.expression)

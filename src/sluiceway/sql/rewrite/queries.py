@@ -20,7 +20,7 @@ def finish_select(ctx: Context, select: exp.Select) -> None:
     """What is left to do once the expressions of ``select`` are written, in place."""
     _conditions(ctx, select)
     _order(ctx, select)
-    if ctx.dialect == "postgres":
+    if ctx.dialect in ("postgres", "snowflake"):
         _exists(select)
     if ctx.dialect == "spark":
         _not_both(ctx, select)
@@ -38,6 +38,12 @@ def unordered(ctx: Context, window: exp.Window) -> None:
             window, "without an order it gives other values on every run; it can't be made the same on",
             "add ORDER BY with a key at its end",
         )  # fmt: skip
+    last = isinstance(window.this, exp.LastValue | exp.NthValue)
+    if ctx.dialect == "snowflake" and last and window.args.get("spec") is None:
+        # there these two look at the whole partition
+        window.set("spec", exp.WindowSpec(
+            kind="RANGE", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"
+        ))  # fmt: skip
 
 
 _BY_ORDER = (
@@ -175,7 +181,7 @@ def _projection(term: Any, select: exp.Select) -> int | None:
 
 
 def _exists(select: exp.Select) -> None:
-    """SEMI and ANTI joins, which PostgreSQL has not, as EXISTS."""
+    """SEMI and ANTI joins, which neither PostgreSQL nor Snowflake has, as EXISTS."""
     joins = []
     for join in select.args.get("joins") or []:
         kind = str(join.kind or "").upper()
