@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-__all__ = ["DUCKDB", "MYSQL", "POSTGRES", "Dialect", "naive_utc"]
+__all__ = ["DUCKDB", "MYSQL", "POSTGRES", "SPARK", "Dialect", "naive_utc"]
 
 Kind = Literal["key", "text", "integer", "boolean", "timestamp"]
 
@@ -42,16 +42,17 @@ def naive_utc(moment: datetime) -> datetime:
 
 @dataclass(frozen=True)
 class Dialect:
-    """``name`` is one of duckdb, postgres, mysql. DuckDB's also writes what DuckDB attaches.
+    """``name`` is one of duckdb, postgres, mysql, spark. DuckDB's also writes what DuckDB attaches. Spark's
+    knows load modes alone: its tables keep no system tables.
 
     >>> POSTGRES.same("a", "b"), MYSQL.same("a", "b"), MYSQL.relation("mart", "x`y")
     ('a IS NOT DISTINCT FROM b', 'a <=> b', '`mart`.`x``y`')
     """
 
-    name: Literal["duckdb", "postgres", "mysql"]
+    name: Literal["duckdb", "postgres", "mysql", "spark"]
 
     def ident(self, name: str) -> str:
-        quote = "`" if self.name == "mysql" else '"'
+        quote = "`" if self.name in ("mysql", "spark") else '"'
         return quote + name.replace(quote, quote * 2) + quote
 
     def relation(self, *parts: str) -> str:
@@ -59,11 +60,14 @@ class Dialect:
 
     def same(self, left: str, right: str) -> str:
         """NULL-safe equality, never NULL itself."""
-        return f"{left} <=> {right}" if self.name == "mysql" else f"{left} IS NOT DISTINCT FROM {right}"
+        if self.name in ("mysql", "spark"):
+            return f"{left} <=> {right}"
+        return f"{left} IS NOT DISTINCT FROM {right}"
 
     def timestamp(self, expression: str) -> str:
         """``expression`` as a naive timestamp; the session's zone must be UTC."""
-        return f"CAST({expression} AS {'DATETIME(6)' if self.name == 'mysql' else 'TIMESTAMP'})"
+        type_ = {"mysql": "DATETIME(6)", "spark": "TIMESTAMP_NTZ"}.get(self.name, "TIMESTAMP")
+        return f"CAST({expression} AS {type_})"
 
     def literal(self, value: str | int | bool | datetime | None) -> str:
         """A value in SQL text. The statements travel through doors that take no parameters
@@ -79,11 +83,14 @@ class Dialect:
         if isinstance(value, int):
             return str(value)
         if isinstance(value, datetime):
-            return f"TIMESTAMP '{naive_utc(value).isoformat(sep=' ', timespec='microseconds')}'"
+            type_ = "TIMESTAMP_NTZ" if self.name == "spark" else "TIMESTAMP"
+            return f"{type_} '{naive_utc(value).isoformat(sep=' ', timespec='microseconds')}'"
         if self.name == "mysql" and ("\\" in value or not value.isprintable()):
             # right whatever NO_BACKSLASH_ESCAPES says
             return f"_utf8mb4 X'{value.encode().hex().upper()}'"
-        return "'" + value.replace("'", "''") + "'"
+        if self.name == "spark":
+            value = value.replace("\\", "\\\\")  # it reads escapes in a text
+        return "'" + value.replace("'", "''" if self.name != "spark" else "\\'") + "'"
 
     def type(self, kind: Kind) -> str:
         return _TYPES[self.name][kind]
@@ -99,6 +106,8 @@ class Dialect:
                 f"DROP TEMPORARY TABLE IF EXISTS {table}",
                 f"CREATE TEMPORARY TABLE {table}{f' (INDEX ({index}))' if index else ''} AS {query}",
             )
+        if self.name == "spark":  # it has no temporary tables
+            return (f"CREATE OR REPLACE TEMPORARY VIEW {table} AS {query}",)
         return (self.drop_temporary(name), f"CREATE TEMP TABLE {table} AS {query}")
 
     def drop_temporary(self, name: str) -> str:
@@ -107,6 +116,8 @@ class Dialect:
                 return f"DROP TEMPORARY TABLE IF EXISTS {self.ident(name)}"
             case "postgres":
                 return f"DROP TABLE IF EXISTS pg_temp.{self.ident(name)}"
+            case "spark":
+                return f"DROP VIEW IF EXISTS {self.ident(name)}"
             case _:
                 return f"DROP TABLE IF EXISTS temp.{self.ident(name)}"
 
@@ -114,3 +125,4 @@ class Dialect:
 DUCKDB = Dialect("duckdb")
 POSTGRES = Dialect("postgres")
 MYSQL = Dialect("mysql")
+SPARK = Dialect("spark")

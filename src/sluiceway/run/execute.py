@@ -34,7 +34,7 @@ from sluiceway.sql.primitives import render
 from sluiceway.sql.safe import parse_expression
 
 if TYPE_CHECKING:
-    from sluiceway.engines.base import Stage
+    from sluiceway.engines.base import Engine, Stage
     from sluiceway.run.resolve import Resolved
     from sluiceway.run.result import CheckResult
 
@@ -163,7 +163,7 @@ class Execution:
             whole = not checks and not (node.numbered and self.reads[node.source].filters)
             if whole:  # what was fetched is the spool
                 self._count(raw.rows)
-                self._finish_source(node.source, raw)
+                self._finish_source(node.source, raw, self.engine.local)
             if whole and node.numbered:
                 bind_spooled(self, node.source, raw, numbered=True)
                 return
@@ -209,7 +209,7 @@ class Execution:
             timed.rows = stage.rows
         rejected = self._unreadable(node.source)
         self._count(stage.rows + rejected)
-        self._finish_source(node.source, self.engine.handoff(stage))
+        self._finish_source(node.source, self.engine.handoff(stage), self.reach.publisher)
         if not checks:
             bind_spooled(self, node.source, stage, numbered=node.numbered)
             return
@@ -259,13 +259,14 @@ class Execution:
         self.rejected += count
         self.rejects += selects
 
-    def _finish_source(self, name: str, stage: Stage) -> None:
-        """The new mark, and proof that what was read did not change meanwhile."""
+    def _finish_source(self, name: str, stage: Stage, engine: Engine) -> None:
+        """The new mark, and proof that what was read did not change meanwhile. ``engine``: whose SQL the
+        stage is in."""
         spec = self.plan.pipeline.sources[name]
         if spec.incremental is not None:
             old = next((c for c in self.opened.state if c.source == name), None)
             old = None if self.full_refresh or old is None or old.column != spec.incremental.cursor else old
-            self.cursors.append(mark_of(self.reach.publisher, spec, self.plan.relations[name], stage, old))
+            self.cursors.append(mark_of(engine, spec, self.plan.relations[name], stage, old))
         unchanged(self.opened, name)
 
     # steps and staging ------------------------------------------------------------------------------
