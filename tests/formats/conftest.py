@@ -1,5 +1,5 @@
-"""Delta Lake and Iceberg tables, on a Spark that they have jars for: tests/integration/test_spark_formats.py runs
-this folder in the environment of scripts/spark41.py. Elsewhere everything here is skipped."""
+"""Delta Lake and Iceberg tables, on a Spark that has jars for them: tests/integration/test_spark_formats.py
+runs this folder in the environment of scripts/spark41.py. Elsewhere everything here is skipped."""
 
 from __future__ import annotations
 

@@ -79,6 +79,9 @@ class DeltaFormat(TableFormat):
     def current(self, engine: Any, relation: str) -> str | None:
         return str(engine.query(f"DESCRIBE HISTORY {relation} LIMIT 1")[0][0])
 
+    def restore(self, engine: Any, relation: str, snapshot: str | None) -> str:
+        return f"RESTORE TABLE {relation} TO VERSION AS OF {int(snapshot or 0)}"
+
     def before(self, table: str, schema: Mapping[str, str], *, widens: bool) -> Sequence[str]:
         wanted = {"delta.feature.timestampNtz": "supported"} if _has_ntz(schema) else {}
         if widens:

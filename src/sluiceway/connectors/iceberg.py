@@ -12,10 +12,12 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from sluiceway.connectors.base import Connector, ConnectorContext, SinkConfig
+from sluiceway.connectors.dialects import SPARK
 from sluiceway.connectors.tableformat import MARK, TableFormat, marked
 from sluiceway.connectors.tablesink import TableSink
 from sluiceway.connectors.tablesource import TableSource, TableSourceConfig
 from sluiceway.schema import TableName
+from sluiceway.sql.types import to_engine
 
 __all__ = ["CONNECTOR", "IcebergFormat", "IcebergSinkConfig", "IcebergSourceConfig"]
 
@@ -89,6 +91,20 @@ class IcebergFormat(TableFormat):
     def current(self, engine: Any, relation: str) -> str | None:
         found = engine.query(f"SELECT snapshot_id FROM {relation}.refs WHERE name = 'main'")
         return str(found[0][0]) if found else None
+
+    def restore(self, engine: Any, relation: str, snapshot: str | None) -> str:
+        """Written anew: a snapshot that is only pointed at again would carry no receipt. The old one may
+        lack columns that came since."""
+        now = engine.columns(f"SELECT * FROM {relation}")
+        if snapshot is None:
+            return f"INSERT OVERWRITE {relation} SELECT * FROM {relation} WHERE FALSE"
+        old = f"{relation} VERSION AS OF {int(snapshot)}"
+        there = engine.columns(f"SELECT * FROM {old}")
+        listed = ", ".join(
+            f"CAST({SPARK.ident(c.name) if c.name in there else 'NULL'} AS {to_engine(c.type, 'spark')})"
+            for c in now
+        )
+        return f"INSERT OVERWRITE {relation} SELECT {listed} FROM {old}"
 
 
 _FORMAT = IcebergFormat()

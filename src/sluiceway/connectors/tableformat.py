@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sluiceway.connectors.dialects import SPARK
 from sluiceway.errors import PlanError, Where
 from sluiceway.schema import Schema, TableName
+from sluiceway.sql.emit.types import fields_of, item_of, parsed, spelled
 from sluiceway.sql.types import from_engine, to_engine
 
 if TYPE_CHECKING:
@@ -100,6 +101,10 @@ class TableFormat:
         """The newest snapshot, asked of Spark."""
         raise NotImplementedError
 
+    def restore(self, engine: Any, relation: str, snapshot: str | None) -> str:
+        """The one statement that makes the rows those of a snapshot, by a commit of its own."""
+        raise NotImplementedError
+
     def before(self, table: str, schema: Mapping[str, str], *, widens: bool) -> Sequence[str]:
         """Statements without which the table can't take columns of these types."""
         return ()
@@ -112,15 +117,33 @@ class TableFormat:
         """Columns that would come back as another type -> what to do about it."""
         out = {}
         for column in schema:
-            try:
-                kept = from_engine(to_engine(column.type, "spark"), "spark")
-            except PlanError as error:
-                out[column.name] = error.hint or "cast it to VARCHAR in a step before"
-                continue
-            kept = self.wider.get(kept, kept)
-            if kept.replace(" ", "") != column.type.replace(" ", ""):
-                out[column.name] = f"cast it to {kept} in a step before"
+            other = self._other(column.type)
+            if other is not None:
+                out[column.name] = other
         return out
+
+    def _other(self, type_: str) -> str | None:
+        """What to do about a type that comes back as another; None where it is kept."""
+        upper = type_.upper()
+        if upper.endswith("[]"):
+            return self._part(self._other(item_of(type_)))
+        if upper.startswith("STRUCT("):
+            return self._part(next(filter(None, (self._other(t) for _, t in fields_of(type_))), None))
+        if upper.startswith("MAP("):
+            parts = (self._other(spelled(part)) for part in parsed(type_).expressions)
+            return self._part(next(filter(None, parts), None))
+        if upper.endswith("]"):
+            return "cast it to a list in a step before: its length would be lost"
+        try:
+            kept = from_engine(to_engine(type_, "spark"), "spark")
+        except PlanError as error:
+            return error.hint or "cast it to VARCHAR in a step before"
+        kept = self.wider.get(kept, kept)
+        same = kept.replace(" ", "") == upper.replace(" ", "")
+        return None if same else f"cast it to {kept} in a step before"
+
+    def _part(self, told: str | None) -> str | None:
+        return f"inside it: {told}" if told is not None else None
 
 
 def marked(text: str | None, run_id: str) -> bool:

@@ -64,6 +64,7 @@ class TableIntent:
     def carry_out(self, places: Places, snapshot: str | None) -> Receipt:
         """Idempotent, from any point at which it was killed. The caller holds the table's lock."""
         for staged, final in self.beside:
+            (places.root / final).parent.mkdir(exist_ok=True)
             _move(places.root / staged, places.root / final)
         receipt = replace(receipt_of(self.receipt), snapshot=snapshot)
         write_json(places.receipt(self.run_id, self.table), receipt_json(receipt))

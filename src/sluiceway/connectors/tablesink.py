@@ -27,6 +27,7 @@ from sluiceway.connectors.ledger import new_receipt
 from sluiceway.connectors.loading import _WORK, check_order, load
 from sluiceway.connectors.tableformat import MARK, TableFormat, on_spark, table_sql
 from sluiceway.connectors.tablejournal import TableIntent
+from sluiceway.connectors.tableundo import kept_for_undo, undo, undo_place
 from sluiceway.errors import DestinationError, EngineError, LockTimeoutError, PlanError
 from sluiceway.exchange import QUARANTINE_COLUMNS, Location, PublishOrder, Receipt, Scd2, Staged, Verdict
 from sluiceway.locks import wait_until_free
@@ -42,7 +43,9 @@ __all__ = ["TableSink"]
 class TableSink(FileLedger):
     """See ``connectors.base.Sink``."""
 
-    capabilities = SinkCapabilities(modes=("append", "replace", "merge", "scd2"), atomic=True, engine="spark")
+    capabilities = SinkCapabilities(
+        modes=("append", "replace", "merge", "scd2"), atomic=True, snapshots=True, engine="spark"
+    )
 
     def __init__(self, kind: TableFormat, config: Any, ctx: ConnectorContext) -> None:
         super().__init__(config, ctx)
@@ -104,11 +107,14 @@ class TableSink(FileLedger):
         return "file", str(self._live(table))
 
     def rollback(self, run_id: str, *, new_run_id: str, force: bool, keep_cursor: bool) -> Receipt:
-        raise DestinationError(
-            f"run '{run_id}' can't be rolled back here",
-            where=self.ctx.where,
-            hint="run --full-refresh rebuilds the table; Spark itself goes back to the receipt's snapshot",
-        )
+        self._inside()
+        found = self.receipts(run_id=run_id)
+        table = found[0].table if found else ""
+        with self._disk(f"roll back '{table}'"), self._publishing(table), self._settling(), _told(table):
+            self.places.make()
+            if found:
+                self._settle_table(TableName.parse(table))
+            return undo(self, run_id, new_run_id=new_run_id, force=force, keep_cursor=keep_cursor)
 
     # publish ----------------------------------------------------------------------------------------
 
@@ -248,7 +254,16 @@ class TableSink(FileLedger):
                 link_or_copy(Path(file), part)
                 beside.append((part, final.with_name(f"{final.stem}-{number:05}.parquet")))
         texts: list[tuple[str, Any, Path]] = []
-        if changed := self._still_waiting(order.replays):
+        since = self.kind.head(self._live(order.table))
+        changed = self._still_waiting(order.replays)
+        texts.append(
+            (
+                "undo.json",
+                kept_for_undo(since, self.state(order.pipeline), changed),
+                undo_place(self.places, order.run_id, table),
+            )
+        )
+        if changed:
             status = self.places.status(f"{order.run_id}:{table}")
             texts.append(("replays.json", statuses_json(changed, "replayed"), status))
         if order.cursors:
@@ -264,7 +279,7 @@ class TableSink(FileLedger):
         return TableIntent(
             table=table,
             run_id=order.run_id,
-            since=self.kind.head(self._live(order.table)),
+            since=since,
             beside=tuple((self._below(a), self._below(b)) for a, b in beside),
             receipt=receipt_json(receipt),
         )

@@ -162,7 +162,7 @@ class Execution:
                 timed.rows = raw.rows
             whole = not checks and not (node.numbered and self.reads[node.source].filters)
             if whole:  # what was fetched is the spool
-                self._count(raw.rows)
+                self._count(raw.rows + self._unreadable(node.source))
                 self._finish_source(node.source, raw, self.engine.local)
             if whole and node.numbered:
                 bind_spooled(self, node.source, raw, numbered=True)
