@@ -56,7 +56,8 @@ class DeltaFormat(TableFormat):
         return ("delta", root if table is None else f"{root}/{table.namespace}/{table.name}")
 
     def exists(self, folder: Path) -> bool:
-        return (folder / "_delta_log").is_dir()
+        # a killed CREATE leaves the folder and no commit in it
+        return self.head(folder) is not None or any((folder / "_delta_log").glob("*.checkpoint*"))
 
     def head(self, folder: Path) -> str | None:
         found = [

@@ -52,26 +52,25 @@ class TableFormat:
     wider: ClassVar[Mapping[str, str]] = {}
     """Types that the format keeps as a wider one -> that type."""
 
-    def prepare(self, engine: Any, where: Where | None) -> None:
+    def prepare(self, engine: Any, where: Where | None, *, writes: bool = False) -> None:
         """Look whether the session has the format.
+
+        Args:
+            writes: tables will be changed.
 
         Raises:
             PlanError: it has not, with what to write.
         """
         session = engine.connection
-        if not hasattr(session, "_jvm"):
+        near = hasattr(session, "_jvm")
+        if writes and not near:
             raise PlanError(
-                f"a {self.name} table is not reached over Spark Connect: a statement outlives its client",
+                f"a {self.name} table is not written over Spark Connect: a statement outlives its client",
                 where=where,
                 hint="use engine.master",
             )
         missing = [k for k, v in self.settings.items() if v not in str(session.conf.get(k, ""))]
-        try:
-            loader = session._jvm.java.lang.Thread.currentThread().getContextClassLoader()  # noqa: SLF001
-            loader.loadClass(self.needs)
-        except Exception as error:
-            if not type(error).__module__.startswith("py4j"):
-                raise
+        if near and not self._loads(session):
             missing.insert(0, "spark.jars.packages")
         if missing:
             wanted = {"spark.jars.packages": self.jar, **self.settings}
@@ -81,6 +80,16 @@ class TableFormat:
                 where=where,
                 hint=f"write engine: {{type: spark, conf: {{{lines}}}}}; the jar must be for your pyspark",
             )
+
+    def _loads(self, session: Any) -> bool:
+        try:
+            loader = session._jvm.java.lang.Thread.currentThread().getContextClassLoader()  # noqa: SLF001
+            loader.loadClass(self.needs)
+        except Exception as error:
+            if not type(error).__module__.startswith("py4j"):
+                raise
+            return False
+        return True
 
     def parts(self, engine: Any, root: str, table: TableName | None) -> tuple[str, ...]:
         """The name in Spark of a table below a folder, or of the folder itself."""

@@ -58,7 +58,9 @@ class TableSink(FileLedger):
         """Carry out what a killed process had committed. Without Spark all but the tables can be read."""
         if engine is not None and engine.name == "spark":
             self._spark = on_spark(engine, self.kind.name, self.ctx.where)
-            self.kind.prepare(engine, self.ctx.where)
+            self.kind.prepare(engine, self.ctx.where, writes=True)
+            # a replace replaces all rows, whatever engine.conf says of partitions
+            engine.connection.conf.set("spark.sql.sources.partitionOverwriteMode", "STATIC")
             self._spark.enter()
             self._engine = engine.local
         else:
@@ -291,6 +293,12 @@ class TableSink(FileLedger):
         """The decision. Whatever Spark answers, the table's log says whether it was made."""
         table, live = intent.table, self._live(TableName.parse(intent.table))
         release = self._inside().hold(self._held(table))
+        try:
+            return self._decided(intent, statement, live)
+        finally:
+            release()
+
+    def _decided(self, intent: TableIntent, statement: str, live: Path) -> Receipt:
         failure: BaseException | None = None
         try:
             intent.write(self.places)
@@ -302,14 +310,12 @@ class TableSink(FileLedger):
         snapshot = self.kind.committed(live, intent.run_id, intent.since)
         if snapshot is None and failure is not None:
             intent.drop(self.places)
-            release()
             raise failure
         if snapshot is None:  # no row changed, and the format commits nothing then
             snapshot = self.kind.head(live)
             intent = TableIntent(**{**intent.__dict__, "decided": True})
             intent.write(self.places)
         receipt = intent.carry_out(self.places, snapshot)
-        release()
         if isinstance(failure, KeyboardInterrupt):
             raise failure
         return receipt
