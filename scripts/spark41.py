@@ -23,13 +23,13 @@ from scripts.servers import ServerUnavailableError  # noqa: E402
 __all__ = ["JARS", "VENV", "conf", "install"]
 
 VENV = ROOT / ".venv-spark41"
-PACKAGES = ("pyspark==4.1.4", "pandas<3", "pytest", "hypothesis")
+PACKAGES = ("pyspark==4.1.4", "pandas==2.3.3", "numpy==2.4.6", "py4j==0.10.9.9", "pytest", "hypothesis")
 JARS = (
     "io.delta:delta-spark_4.1_2.13:4.4.0",
     "org.apache.iceberg:iceberg-spark-runtime-4.1_2.13:1.12.0",
 )
 _OTHERS = ("pyspark", "pandas", "numpy", "py4j")
-"""Packages that are pinned for the other environment and must differ here."""
+"""Packages that are pinned for the other environment and have pins of their own here."""
 _FETCH = "from pyspark.sql import SparkSession as S; b = S.builder.master('local[1]')"
 
 

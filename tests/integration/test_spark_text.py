@@ -9,6 +9,7 @@ import pytest
 from tests.integration.spark_parity import SETTINGS, located, on_both
 
 from sluiceway.connectors.base import Read
+from sluiceway.duck import open_duckdb
 from sluiceway.exchange import Cursor
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
