@@ -58,6 +58,18 @@ def test_new_and_wider_columns_come_with_the_rows(tables: Any) -> None:
     assert project.rows("mart.a", "id, v, due::VARCHAR") == [(1, 10, None), (2, 3_000_000_000, "2026-02-01")]
 
 
+def test_a_value_that_does_not_fit_is_kept_beside_its_row(tables: Any) -> None:
+    text = into("append").replace("mart.a}", "mart.a, schema_contract: {data_type: discard_value}}")
+    project = tables({"pipelines/a.yml": text})
+    write_parquet(project.folder / "data/a.parquet", ROWS[:1])
+    assert project.run("a").error is None
+    write_parquet(project.folder / "data/a.parquet", [(2, "b", 3_000_000_000, "2026-01-02")])
+    result = project.run("a")
+    assert result.error is None
+    assert project.rows("mart.a", "id, v") == [(1, 10), (2, None)]
+    assert project.query("SELECT \"row\" ->> 'v', source FROM {q}") == [("3000000000", "discarded v")]
+
+
 def test_rows_turned_away_come_back_by_replay_or_go(tables: Any) -> None:
     project = tables({"pipelines/a.yml": into("append")})
     write_parquet(project.folder / "data/a.parquet", [*ROWS, (4, "d", -2, "2026-01-03")])
