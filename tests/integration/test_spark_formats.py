@@ -33,7 +33,8 @@ def test_delta_and_iceberg_on_a_spark_that_they_have_jars_for(which: str) -> Non
         pytest.skip(f"no Spark 4.1: {error}")
     # pyspark 4.1 leaves sockets to the garbage collector, so warnings are no errors
     done = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default", "-m", which, "tests/formats"],
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default", "-m", which,
+         "tests/formats"],
         cwd=ROOT, capture_output=True, text=True, check=False,
         env={k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONWARNINGS")},
     )  # fmt: skip
