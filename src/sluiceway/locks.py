@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from sluiceway.errors import LockTimeoutError
 
-__all__ = ["file_lock"]
+__all__ = ["file_lock", "wait_until_free"]
 
 _POLL = 0.02
 
@@ -41,6 +42,34 @@ def file_lock(folder: Path, name: str, timeout: float, holder: str) -> Iterator[
         yield
     finally:
         os.close(handle)  # closing releases the lock; the file stays, so that no one races to make it
+
+
+def wait_until_free(path: Path, timeout: float) -> None:
+    """Wait until no other process holds a POSIX lock (``fcntl``, Java's FileLock) on a file.
+
+    Raises:
+        LockTimeoutError: one still did after ``timeout`` seconds.
+    """
+    if not path.exists():
+        return
+    deadline = time.monotonic() + timeout
+    handle = os.open(path, os.O_RDWR)
+    try:
+        while True:
+            try:
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EAGAIN):
+                    raise
+                if time.monotonic() >= deadline:
+                    raise LockTimeoutError(
+                        f"a Spark whose run is gone still works on {path.stem}; waited {timeout:g} s",
+                        hint="wait until its JVM has ended, or end it",
+                    ) from None
+                time.sleep(_POLL)
+    finally:
+        os.close(handle)
 
 
 def _acquire(handle: int, path: Path, name: str, timeout: float) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.integration.spark_parity import SETTINGS, located, on_both
 
 from sluiceway.connectors.base import Read
+from sluiceway.duck import open_duckdb
 from sluiceway.exchange import Cursor
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
@@ -183,3 +184,16 @@ def test_json_that_is_refused(make_project: Any, bad: bytes) -> None:
     both = on_both(project)
     assert both.embedded.error is not None
     assert str(both.refused()) == str(both.embedded.error)
+
+
+def test_lines_that_can_t_be_read_are_counted_and_kept(make_project: Any) -> None:
+    """Where no rule asks for the source's rows, too: what was fetched is then all that is staged of it."""
+    options = "on_bad_row: quarantine, columns: {id: BIGINT, t: VARCHAR}"
+    project = _project(make_project, CSV, {"1.csv": b"id,t\n1,a\nx,b\n2,c\n"}, options)
+    both = on_both(project)
+    assert len(both.same()) == 2
+    assert (both.embedded.records.rejected, both.spark.records.rejected) == (1, 1)
+    with open_duckdb() as con:
+        con.execute(f"ATTACH '{project.folder}/spark.duckdb' AS w (READ_ONLY)")
+        kept = con.execute("SELECT \"row\" ->> 'text' FROM w._sluiceway.quarantine").fetchall()
+    assert kept == [("x,b",)]

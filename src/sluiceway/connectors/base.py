@@ -155,6 +155,7 @@ class Source(Protocol):
 class SinkCapabilities:
     """``atomic``: rows, state and receipt in one transaction; ``snapshots``: rollback works.
 
+    ``engine``: the one engine that this warehouse is read and published by; None: any.
     ``rewrites``: every row is written anew, whatever was staged, in a transaction that DDL does not end,
     and ``Staged.confirm`` is asked before the COMMIT. What can be read again where it lies is then judged
     and copied from there, and not staged.
@@ -164,6 +165,7 @@ class SinkCapabilities:
     atomic: bool
     snapshots: bool = False
     rewrites: bool = False
+    engine: str | None = None
 
 
 class Sink(Protocol):
@@ -237,7 +239,8 @@ class Sink(Protocol):
 @dataclass(frozen=True)
 class ConnectorContext:
     """What the project gives a connector. ``project`` is the folder that paths are relative to; ``sink``
-    is the run's destination, for a source that reads from it."""
+    is the run's destination, for a source that reads from it; ``engine`` the run's engine, for a source that
+    no other can read."""
 
     project: Path
     name: str = ""
@@ -245,6 +248,7 @@ class ConnectorContext:
     started_at: datetime | None = None
     lock_timeout: float = 60.0
     sink: Sink | None = None
+    engine: Engine | None = None
 
     def path(self, text: str) -> Path:
         path = Path(text)

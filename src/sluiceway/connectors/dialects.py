@@ -10,7 +10,7 @@ from typing import Literal
 
 from sluiceway.connectors.sftypes import sf_ident, sf_literal
 
-__all__ = ["DUCKDB", "MYSQL", "POSTGRES", "SNOWFLAKE", "Dialect", "naive_utc"]
+__all__ = ["DUCKDB", "MYSQL", "POSTGRES", "SNOWFLAKE", "SPARK", "Dialect", "naive_utc"]
 
 Kind = Literal["key", "text", "integer", "boolean", "timestamp"]
 
@@ -48,18 +48,19 @@ def naive_utc(moment: datetime) -> datetime:
 
 @dataclass(frozen=True)
 class Dialect:
-    """``name`` is one of duckdb, postgres, mysql, snowflake. DuckDB's also writes what DuckDB attaches.
+    """``name`` is one of duckdb, postgres, mysql, snowflake, spark. DuckDB's also writes what DuckDB
+    attaches. Spark's knows load modes alone: its tables keep no system tables.
 
     >>> POSTGRES.same("a", "b"), MYSQL.same("a", "b"), MYSQL.relation("mart", "x`y")
     ('a IS NOT DISTINCT FROM b', 'a <=> b', '`mart`.`x``y`')
     """
 
-    name: Literal["duckdb", "postgres", "mysql", "snowflake"]
+    name: Literal["duckdb", "postgres", "mysql", "snowflake", "spark"]
 
     def ident(self, name: str) -> str:
         if self.name == "snowflake":
             return sf_ident(name)
-        quote = "`" if self.name == "mysql" else '"'
+        quote = "`" if self.name in ("mysql", "spark") else '"'
         return quote + name.replace(quote, quote * 2) + quote
 
     def relation(self, *parts: str) -> str:
@@ -67,11 +68,15 @@ class Dialect:
 
     def same(self, left: str, right: str) -> str:
         """NULL-safe equality, never NULL itself."""
-        return f"{left} <=> {right}" if self.name == "mysql" else f"{left} IS NOT DISTINCT FROM {right}"
+        if self.name in ("mysql", "spark"):
+            return f"{left} <=> {right}"
+        return f"{left} IS NOT DISTINCT FROM {right}"
 
     def timestamp(self, expression: str) -> str:
         """``expression`` as a naive timestamp; the session's zone must be UTC."""
-        type_ = {"mysql": "DATETIME(6)", "snowflake": "TIMESTAMP_NTZ(6)"}.get(self.name, "TIMESTAMP")
+        type_ = {
+            "mysql": "DATETIME(6)", "snowflake": "TIMESTAMP_NTZ(6)", "spark": "TIMESTAMP_NTZ"
+        }.get(self.name, "TIMESTAMP")  # fmt: skip
         return f"CAST({expression} AS {type_})"
 
     def literal(self, value: str | int | bool | datetime | None) -> str:
@@ -89,13 +94,17 @@ class Dialect:
             return str(value)
         if isinstance(value, datetime):
             text = naive_utc(value).isoformat(sep=" ", timespec="microseconds")
-            return self.timestamp(f"'{text}'") if self.name == "snowflake" else f"TIMESTAMP '{text}'"
+            if self.name == "snowflake":
+                return self.timestamp(f"'{text}'")
+            return f"{'TIMESTAMP_NTZ' if self.name == 'spark' else 'TIMESTAMP'} '{text}'"
         if self.name == "snowflake":
             return sf_literal(value)
         if self.name == "mysql" and ("\\" in value or not value.isprintable()):
             # right whatever NO_BACKSLASH_ESCAPES says
             return f"_utf8mb4 X'{value.encode().hex().upper()}'"
-        return "'" + value.replace("'", "''") + "'"
+        if self.name == "spark":
+            value = value.replace("\\", "\\\\")  # it reads escapes in a text
+        return "'" + value.replace("'", "''" if self.name != "spark" else "\\'") + "'"
 
     def type(self, kind: Kind) -> str:
         return _TYPES[self.name][kind]
@@ -113,6 +122,8 @@ class Dialect:
             )
         if self.name == "snowflake":  # DDL commits: see ``made_before``
             return (f"INSERT INTO {table} {query}",)
+        if self.name == "spark":  # it has no temporary tables
+            return (f"CREATE OR REPLACE TEMPORARY VIEW {table} AS {query}",)
         return (self.drop_temporary(name), f"CREATE TEMP TABLE {table} AS {query}")
 
     def made_before(self, name: str, query: str) -> tuple[str, ...]:
@@ -141,6 +152,8 @@ class Dialect:
                 return f"DELETE FROM {self.ident(name)}"
             case "postgres":
                 return f"DROP TABLE IF EXISTS pg_temp.{self.ident(name)}"
+            case "spark":
+                return f"DROP VIEW IF EXISTS {self.ident(name)}"
             case _:
                 return f"DROP TABLE IF EXISTS temp.{self.ident(name)}"
 
@@ -149,3 +162,4 @@ DUCKDB = Dialect("duckdb")
 POSTGRES = Dialect("postgres")
 MYSQL = Dialect("mysql")
 SNOWFLAKE = Dialect("snowflake")
+SPARK = Dialect("spark")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,10 @@ from sluiceway.engines.spark_session import open_session, stop_session
 from sluiceway.engines.spark_types import crossing, spark_schema
 from sluiceway.errors import EngineError
 from sluiceway.exchange import Location
-from sluiceway.schema import Schema
+from sluiceway.schema import Column, Schema
 from sluiceway.sql.names import quoted
 from sluiceway.sql.primitives import render
+from sluiceway.sql.types import from_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,6 +54,10 @@ class SparkEngine:
     def local(self) -> Engine:
         return self._local
 
+    def enter(self) -> None:
+        """From now on the destination takes rows where Spark staged them, by Spark's own SQL."""
+        self.capabilities = replace(self.capabilities, publishes=True)
+
     def connect(self, settings: EngineSettings, staging: Path) -> None:
         options = options_of(settings)
         self.staging = Path(options.staging) / staging.name if options.staging else staging
@@ -63,6 +68,23 @@ class SparkEngine:
         # executors of this very machine see its files, and run this very Python
         self._afar = bool(options.remote) or not (options.master or "local").startswith("local")
         self.connection, self._own = open_session(settings, self.staging.parent / "spark.log")
+
+    def columns(self, sql: str) -> Schema:
+        with spark_errors():
+            fields = self.connection.sql(sql).schema.fields
+        return Schema(
+            tuple(Column(f.name, from_engine(f.dataType.simpleString(), "spark"), f.nullable) for f in fields)
+        )
+
+    def hold(self, path: Path) -> Callable[[], None]:
+        """Let the JVM hold a lock on a file until the function that this gives is called: should this
+        process be killed in the middle of a statement, others can wait for the JVM's end."""
+        with spark_errors():
+            jvm = self.connection.sparkContext._jvm  # noqa: SLF001 - the JVM has no public door
+            channel = jvm.java.io.RandomAccessFile(str(path), "rw").getChannel()
+            channel.lock()
+        release: Callable[[], None] = channel.close
+        return release
 
     def seal(self, folders: Sequence[Path]) -> None:
         self._local.seal([self.staging, *folders])
@@ -233,6 +255,10 @@ class SparkEngine:
         return f"SELECT * FROM {quoted(name, 'spark')}"
 
     def handoff(self, stage: Stage) -> Stage:
+        return stage if self.capabilities.publishes else self._near(stage)
+
+    def _near(self, stage: Stage) -> Stage:
+        """The stage in the embedded engine's SQL."""
         both = (*stage.files, *stage.bad_files)
         return Stage(
             name=stage.name,
@@ -259,7 +285,7 @@ class SparkEngine:
     def batches(
         self, sql: str, batch_size: int, parameters: Mapping[str, Any] | None = None
     ) -> pa.RecordBatchReader:
-        stage = self.handoff(self.stage(f"batches_{uuid.uuid4().hex[:8]}", sql, parameters=parameters))
+        stage = self._near(self.stage(f"batches_{uuid.uuid4().hex[:8]}", sql, parameters=parameters))
         return self._local.batches(f"SELECT * FROM {stage.relation} AS _rows", batch_size)
 
     def explain(self, sql: str) -> str:

@@ -16,6 +16,10 @@ _OURS = re.compile(r"^sluiceway\.errors\.(\w+): (.*)(?:\n  (\S.*))?", re.M)
 _RAISED = re.compile(r"^([\w.]*(?:Error|Exception|Exit|Interrupt)(?:: .*)?)$", re.M)
 _CAUSE = re.compile(r"^Caused by: (?:[\w.$]+: )*(.*)$", re.M)
 _STOPPED = ("Job", "cancelled")
+_LINKAGE = re.compile(
+    r"java\.lang\.(?:NoSuchMethodError|NoSuchFieldError|NoClassDefFoundError|IncompatibleClassChangeError"
+    r"|AbstractMethodError)[^\n]*"
+)
 
 
 @contextmanager
@@ -70,6 +74,15 @@ def _told(text: str) -> SluicewayError:
         return CancelledError("the engine was interrupted")
     if "Traceback (most recent call last)" in text:
         return step_error(text)
+    linkage = _LINKAGE.search(text)
+    if linkage is not None:
+        import pyspark
+
+        return EngineError(
+            f"a jar of Spark's was made for another version than {pyspark.__version__}: "
+            f"{_first_line(linkage[0])[:200]}",
+            hint="jars name the Spark that they are for, such as delta-spark_4.1_2.13: install that pyspark",
+        )
     causes = _CAUSE.findall(text)
     if "No space left" in text:
         return EngineError(

@@ -28,7 +28,7 @@ from sluiceway.run.prepared import prepared
 from sluiceway.run.quarantine_rows import kept_of
 from sluiceway.run.reach import Reach
 from sluiceway.run.reading import reading, unchanged
-from sluiceway.run.resolve import open_engine
+from sluiceway.run.resolve import fits, open_engine, side_of
 from sluiceway.run.result import CheckResult, NodeResult, RunResult
 from sluiceway.run.runner import Progress, run
 from sluiceway.run.target import bind_target
@@ -191,7 +191,8 @@ def _target(
         )
     sink: Sink = sink_of(project, env)
     try:
-        sink.open(engine if engine.capabilities.publishes else engine.local)
+        fits(sink, env.engine)
+        sink.open(side_of(engine, sink))
         table = TableName.parse(target)
         found = sink.columns(table)
         if found is None:

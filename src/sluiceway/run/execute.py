@@ -260,7 +260,8 @@ class Execution:
         self.rejects += selects
 
     def _finish_source(self, name: str, stage: Stage, engine: Engine) -> None:
-        """The new mark of what ``engine`` staged, and proof that what was read did not change meanwhile."""
+        """The new mark, and proof that what was read did not change meanwhile. ``engine``: whose SQL the
+        stage is in."""
         spec = self.plan.pipeline.sources[name]
         if spec.incremental is not None:
             old = next((c for c in self.opened.state if c.source == name), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sluiceway import plugins
 from sluiceway.connectors.base import ConnectorContext
-from sluiceway.errors import PlanError, did_you_mean
+from sluiceway.errors import PlanError, Where, did_you_mean
 from sluiceway.plan.build import build
 from sluiceway.schema import Schema, TableName
 from sluiceway.transforms.python import Python
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sluiceway.plan.nodes import Plan
     from sluiceway.spec.model import Pipeline
 
-__all__ = ["Resolved", "open_engine", "open_sink", "open_source", "resolved"]
+__all__ = ["Resolved", "fits", "open_engine", "open_sink", "open_source", "resolved", "side_of"]
 
 _ENGINE_SHARE = 0.6
 """Of a process's memory_limit that the engine's buffer gets when it has no limit of its own."""
@@ -111,14 +111,40 @@ def open_sink(pipeline: Pipeline, started_at: datetime) -> Sink:
     destination = pipeline.destination
     if destination.connector.sink is None:
         raise PlanError(f"{destination.connector.name} can't be written to", where=destination.where)
-    return destination.connector.sink(destination.config, context(pipeline, started_at))
+    sink = destination.connector.sink(destination.config, context(pipeline, started_at))
+    fits(sink, pipeline.environment.engine, destination.where)
+    return sink
 
 
-def open_source(pipeline: Pipeline, name: str, started_at: datetime, sink: Sink | None = None) -> Source:
+def fits(sink: Sink, settings: EngineSettings, where: Where | None = None) -> None:
+    """Raise PlanError where another engine than the environment's must publish to this warehouse."""
+    wanted = sink.capabilities.engine
+    if wanted is not None and settings.type != wanted:
+        kind = sink.config.type
+        raise PlanError(
+            f"a {kind} warehouse is written by {wanted}, and this environment's engine is {settings.type}",
+            where=where,
+            hint=f"write engine: {{type: {wanted}, conf: …}}: sluiceway connectors {kind} shows the settings",
+        )
+
+
+def side_of(engine: Engine, sink: Sink) -> Engine:
+    """The engine that the sink is opened on: the one that it publishes by, else the connectors' own."""
+    inside = engine.capabilities.publishes or sink.capabilities.engine == engine.name
+    return engine if inside else engine.local
+
+
+def open_source(
+    pipeline: Pipeline,
+    name: str,
+    started_at: datetime,
+    sink: Sink | None = None,
+    engine: Engine | None = None,
+) -> Source:
     spec = pipeline.sources[name]
     if spec.connector.source is None:
         raise PlanError(f"{spec.connector.name} can't be read from", where=spec.where)
-    ctx = replace(context(pipeline, started_at, name), where=spec.where, sink=sink)
+    ctx = replace(context(pipeline, started_at, name), where=spec.where, sink=sink, engine=engine)
     return spec.connector.source(spec.config, ctx)
 
 
@@ -146,13 +172,13 @@ def resolved(
         stack.callback(_clear, engine, staging, keep)
         sink = open_sink(pipeline, started_at)
         stack.callback(sink.close)
-        sink.open(engine if engine.capabilities.publishes else engine.local)
+        sink.open(side_of(engine, sink))
         if holder is not None:
             name = f"pipeline {pipeline.name}"
             stack.enter_context(sink.lock(name, pipeline.destination.lock_timeout, holder))
         sources: dict[str, Source] = {}
         for name in pipeline.sources:
-            sources[name] = open_source(pipeline, name, started_at, sink)
+            sources[name] = open_source(pipeline, name, started_at, sink, engine)
             stack.callback(sources[name].close)
         incremental = any(spec.incremental is not None for spec in pipeline.sources.values())
         fingerprints = {name: source.fingerprint() for name, source in sources.items()}

@@ -34,7 +34,7 @@ def rollback(
     Raises:
         DestinationError: no such run there, or the warehouse can't undo.
     """
-    with warehouse(project, environment) as sink:
+    with warehouse(project, environment, changes=True) as sink:
         found = sink.receipts(run_id=run_id)
         if not found:
             raise DestinationError(
@@ -43,7 +43,7 @@ def rollback(
         if not sink.capabilities.snapshots:
             raise DestinationError(
                 f"a {sink.config.type} warehouse keeps no snapshots, so {run_id} can't be rolled back",
-                hint="publish again with the data that you want; only ducklake can roll back",
+                hint="publish again with the data that you want; ducklake, delta and iceberg can roll back",
             )
         new_run_id_ = new_run_id()
         holder = f"rollback of {run_id}"
