@@ -7,6 +7,7 @@ A server starts when the first test asks for it, once a session (with pytest-xdi
 from __future__ import annotations
 
 import os
+import uuid
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from scripts.emulators import Emulator
     from scripts.servers import Server
 
 _RAN = pytest.StashKey[dict[str, str]]()
-_NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB", "spark": "Spark"}
+_NAMES = {
+    "postgres": "PostgreSQL", "mariadb": "MariaDB", "spark": "Spark", "bigquery": "BigQuery's emulator",
+}  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,6 +81,33 @@ def spark(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
     yield session
     stop_session(session)
     assert process.poll() is not None, "the JVM outlived its session"
+
+
+@pytest.fixture(scope="session")
+def bigquery(pytestconfig: pytest.Config) -> Iterator[Emulator]:
+    """An emulator of BigQuery: port, and the port of its Storage Read API in the file ``storage``."""
+    name = _NAMES["bigquery"]
+    if os.environ.get("SLUICEWAY_SERVERS") == "off":
+        pytest.skip(f"no {name}: SLUICEWAY_SERVERS=off")
+    pytest.importorskip("google.cloud.bigquery", reason=f"no {name}: google-cloud-bigquery is not installed")
+    from scripts import emulators
+
+    try:
+        with emulators.start("bigquery") as emulator:
+            pytestconfig.stash[_RAN][name] = "local-bigquery 0.4.0"
+            yield emulator
+    except emulators.ServerUnavailableError as error:
+        pytest.skip(f"no {name}: {error}")
+
+
+@pytest.fixture
+def bigquery_keys(bigquery: Emulator) -> dict[str, str]:
+    """The connection to a project of the test's own."""
+    return {
+        "project": f"p{uuid.uuid4().hex[:12]}",
+        "api_endpoint": f"http://{bigquery.host}:{bigquery.port}",
+        "storage_endpoint": f"{bigquery.host}:{(bigquery.folder / 'storage').read_text()}",
+    }
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ class Dialect:
     ('a IS NOT DISTINCT FROM b', 'a <=> b', '`mart`.`x``y`')
     """
 
-    name: Literal["duckdb", "postgres", "mysql"]
+    name: Literal["duckdb", "postgres", "mysql", "bigquery"]
 
     def ident(self, name: str) -> str:
         quote = "`" if self.name == "mysql" else '"'
@@ -60,6 +60,14 @@ class Dialect:
     def same(self, left: str, right: str) -> str:
         """NULL-safe equality, never NULL itself."""
         return f"{left} <=> {right}" if self.name == "mysql" else f"{left} IS NOT DISTINCT FROM {right}"
+
+    def empty(self, table: str) -> str:
+        """The statement that deletes every row; ``table`` is quoted."""
+        return f"DELETE FROM {table}"
+
+    def only(self, expression: str) -> str:
+        """``expression`` of a correlated subquery that finds one row."""
+        return expression
 
     def timestamp(self, expression: str) -> str:
         """``expression`` as a naive timestamp; the session's zone must be UTC."""

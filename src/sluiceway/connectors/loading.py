@@ -163,7 +163,7 @@ def load(
         case "append":
             return Load((names.insert(),))
         case "replace":
-            return Load((f"DELETE FROM {names.table}", names.insert()))
+            return Load((dialect.empty(names.table), names.insert()))
         case "merge":
             return _merge(names)
         case "scd2":
@@ -287,7 +287,7 @@ def _scd2(n: _Names, options: Scd2) -> Load:
         (
             *_close(n, options),
             f"DELETE FROM {n.table} WHERE EXISTS (SELECT 1 {cut} AND w.t_ends = w.t_at)",
-            f"UPDATE {n.table} SET {end} = (SELECT w.t_ends {cut}) WHERE EXISTS (SELECT 1 {cut})",
+            f"UPDATE {n.table} SET {end} = (SELECT {d.only('w.t_ends')} {cut}) WHERE EXISTS (SELECT 1 {cut})",
             insert,
             d.drop_temporary(_WORK),
         ),
