@@ -7,7 +7,6 @@ A server starts when the first test asks for it, once a session (with pytest-xdi
 from __future__ import annotations
 
 import os
-import uuid
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -102,12 +101,21 @@ def bigquery(pytestconfig: pytest.Config) -> Iterator[Emulator]:
 
 @pytest.fixture
 def bigquery_keys(bigquery: Emulator) -> dict[str, str]:
-    """The connection to a project of the test's own."""
-    return {
-        "project": f"p{uuid.uuid4().hex[:12]}",
+    """The connection to a project that holds nothing. It is one for all tests: with each more the emulator
+    gets slower."""
+    from sluiceway.connectors.bqclient import BigQueryKeys, BqServer
+
+    keys = {
+        "project": "tests",
         "api_endpoint": f"http://{bigquery.host}:{bigquery.port}",
         "storage_endpoint": f"{bigquery.host}:{(bigquery.folder / 'storage').read_text()}",
     }
+    server = BqServer(BigQueryKeys(**keys))
+    server.rows("SELECT 1")
+    for dataset in server.client.list_datasets(include_all=True):
+        server.client.delete_dataset(dataset.reference, delete_contents=True)
+    server.close()
+    return keys
 
 
 @pytest.fixture

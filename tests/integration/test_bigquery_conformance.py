@@ -4,11 +4,15 @@ about BigQuery itself."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from tests.conformance.harness import TABLE, Warehouse
 from tests.conformance.sinks import SinkSuite
+
+from sluiceway.errors import DestinationError
+from sluiceway.schema import TableName
 
 pytestmark = pytest.mark.bigquery
 
@@ -19,6 +23,54 @@ class TestBigQuery(SinkSuite):
     @pytest.fixture
     def warehouse(self, tmp_path: Path, bigquery_keys: dict[str, str]) -> Warehouse:
         return Warehouse("bigquery", {"type": "bigquery", "lock_lease": 3, **bigquery_keys}, tmp_path)
+
+    VALUES = tuple(
+        (name, "(-2147483648)::BIGINT" if name == "i" else text)
+        for name, text in SinkSuite.VALUES
+        if name != "u"
+    )
+
+    def test_types_that_come_back_wider(self, warehouse: Warehouse) -> None:
+        """BigQuery has one integer and one float, and no UUID."""
+        sql = "SELECT 7::INTEGER AS i, 0.1::FLOAT AS f, '7b2b4d1c-9d5c-4c3f-8a55-0c6c1f6f2a10'::UUID AS u"
+        with warehouse.session() as s:
+            s.publish(sql, "r1")
+            columns = s.sink.columns(TABLE)
+            assert columns is not None
+            assert [c.type for c in columns] == ["BIGINT", "DOUBLE", "VARCHAR"]
+            ((i, f, u),) = s.rows()
+            assert (i, u) == (7, "7b2b4d1c-9d5c-4c3f-8a55-0c6c1f6f2a10")
+            assert f == s.engine.query("SELECT 0.1::FLOAT")[0][0]
+
+    def test_names_that_need_quoting(self, warehouse: Warehouse) -> None:
+        table = TableName("select", "order")
+        sql = """SELECT 1 AS "order", 'a' AS "a b", 2 AS "select", 3 AS "é" """
+        with warehouse.session() as s:
+            for run, mode in (("r1", "append"), ("r2", "replace"), ("r3", "merge")):
+                s.publish(sql, run, mode, table=table, key=("order",), version="select")
+            s.publish("""SELECT 1 AS "from", 'b' AS "a b" """, "r4", "scd2", key=("from",),
+                      table=TableName("select", "from"))  # fmt: skip
+            assert s.rows(table) == Counter([(1, "a", 2, 3)])
+            assert s.rows(TableName("select", "from"), '"a b"') == Counter([("b",)])
+
+    @pytest.mark.parametrize(
+        ("sql", "table"),
+        [
+            ("""SELECT 1 AS "a.b" """, TABLE),
+            ("""SELECT 1 AS "d""q" """, TABLE),
+            ("SELECT 1 AS a", TableName("sel ect", "t")),
+            ("SELECT 1 AS a", TableName("mart", "or'der")),
+            ("SELECT 1 AS a", TableName("mart", "x`y")),
+        ],
+    )
+    def test_names_that_bigquery_has_not_are_refused(
+        self, warehouse: Warehouse, sql: str, table: TableName
+    ) -> None:
+        with warehouse.session() as s:
+            with pytest.raises(DestinationError, match="takes no|can't keep"):
+                s.publish(sql, "r1", table=table)
+            assert s.sink.columns(TABLE) is None
+            assert s.sink.receipts() == ()
 
     def test_nested_values(self, warehouse: Warehouse) -> None:
         struct_sql = "{'a b': DATE '2026-01-01', 'c': ['x']}"

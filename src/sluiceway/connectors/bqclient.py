@@ -33,7 +33,7 @@ class BigQueryKeys(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     project: str = Field(description="the project that jobs run in, and whose datasets are meant")
-    dataset: str | None = Field(None, description="the dataset of a table that is given without one")
+    dataset: str | None = Field(None, description="the dataset of tables that are named without one")
     location: str | None = Field(None, description="where jobs run and datasets are made, such as EU")
     credentials: str | None = Field(
         None, description="a service account's key file (JSON); else the credentials of the machine (ADC)"
@@ -132,6 +132,8 @@ class BqServer:
             query_parameters=list(parameters), dry_run=dry, use_query_cache=False,
             labels={"made-by": "sluiceway"},
         )  # fmt: skip
+        if self.keys.dataset:
+            config.default_dataset = f"{self.project}.{self.keys.dataset}"
         once: dict[str, Any] = {"job_id": job_id, "job_retry": None} if job_id else {}
         return self.client.query(
             sql, job_config=config, location=self.location, retry=DEFAULT_RETRY.with_timeout(_PATIENCE),

@@ -1,7 +1,7 @@
-"""Locks in a warehouse whose sessions hold none: rows that a living process renews.
+"""Locks in a warehouse whose sessions hold none: rows of which a living process says that they count.
 
-A lease ends by itself when its process no longer renews it, so a killed run's lock is free after
-``lock_lease`` seconds. The publish asserts within its transaction that the lease is still its own: a run that
+A lock is a row of ``locks``, and holds while ``beats`` has a moment in the future for its token: a killed
+run's lock is free after ``lock_lease`` seconds. The publish asserts within its transaction that the lease is still its own: a run that
 slept past its end publishes nothing.
 """
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sluiceway.connectors.bqdialect import BIGQUERY
 from sluiceway.connectors.bqscript import again_on_conflict
 from sluiceway.errors import LockTimeoutError
+from sluiceway.secrets import redact
 
 if TYPE_CHECKING:
     from sluiceway.connectors.bqclient import BqServer
@@ -28,11 +29,12 @@ log = logging.getLogger("sluiceway.connectors.bigquery")
 LOST = "sluiceway:lock:"
 """How the script's message begins when the lease was lost."""
 _POLL = 0.5
-_COLUMNS = "name STRING, token STRING, holder STRING, until TIMESTAMP"
+_LOCKS = "name STRING, token STRING, holder STRING"
+_BEATS = "token STRING, until TIMESTAMP"
 
 
 class Lease:
-    """One lock that this process holds."""
+    """One lock that this process holds, or waits for."""
 
     def __init__(self, leases: Leases, name: str, holder: str) -> None:
         self.leases, self.name, self.holder = leases, name, holder
@@ -44,51 +46,64 @@ class Lease:
         lit = BIGQUERY.literal
         return f"name = {lit(self.name)} AND token = {lit(self.token)}"
 
-    def _until(self) -> str:
-        return f"TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {self.leases.seconds} SECOND)"
+    def _beat(self) -> None:
+        """INSERT alone: nothing that runs at the same time can conflict with it."""
+        until = f"TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {self.leases.seconds} SECOND)"
+        self.leases.run(
+            f"INSERT INTO {self.leases.beats} (token, until) VALUES ({BIGQUERY.literal(self.token)}, {until})"
+        )
 
-    def _update(self) -> str:
-        return f"UPDATE {self.leases.table} SET until = {self._until()} WHERE {self._mine()}"
+    def _alive(self, column: str) -> str:
+        return (
+            f"SELECT {column} FROM {self.leases.locks} AS l JOIN {self.leases.beats} AS b ON l.token = b.token "
+            f"WHERE l.name = {BIGQUERY.literal(self.name)} AND b.until > CURRENT_TIMESTAMP()"
+        )
 
     def take(self) -> str | None:
         """None where it is ours now; else who holds it."""
-        lit, table = BIGQUERY.literal, self.leases.table
+        busy = self.leases.server.rows(self._alive("l.holder") + " LIMIT 1")
+        if busy:
+            return str(busy[0][0])
+        self._beat()  # first, so that there is no moment in which it is ours and looks dead
+        lit, locks = BIGQUERY.literal, self.leases.locks
         self.leases.run(
-            f"MERGE {table} AS t USING (SELECT {lit(self.name)} AS name, {lit(self.token)} AS token, "
-            f"{lit(self.holder)} AS holder, {self._until()} AS until) AS s ON t.name = s.name "
-            "WHEN MATCHED AND t.until < CURRENT_TIMESTAMP() THEN UPDATE SET token = s.token, "
-            "holder = s.holder, until = s.until "
-            "WHEN NOT MATCHED THEN INSERT (name, token, holder, until) "
-            "VALUES (s.name, s.token, s.holder, s.until)"
+            f"MERGE {locks} AS t USING (SELECT {lit(self.name)} AS name, {lit(self.token)} AS token, "
+            f"{lit(self.holder)} AS holder, ({self._alive('count(*)')}) AS alive) AS s ON t.name = s.name "
+            "WHEN MATCHED AND s.alive = 0 THEN UPDATE SET token = s.token, holder = s.holder "
+            "WHEN NOT MATCHED THEN INSERT (name, token, holder) VALUES (s.name, s.token, s.holder)"
         )
         found = self.leases.server.rows(
-            f"SELECT token, holder FROM {table} WHERE name = {lit(self.name)} ORDER BY token"
+            f"SELECT token, holder FROM {locks} WHERE name = {lit(self.name)} ORDER BY token"
         )
         if found and found[0][0] == self.token:
             self._thread.start()
             return None
-        if any(token == self.token for token, _ in found):  # two made the row at once: the first of them has it
-            self._delete()
+        self._delete()  # two may have made the row at once: the first of them has it
         return str(found[0][1]) if found else "another run"
 
     def fence(self) -> Sequence[str]:
-        """Statements of a publish's transaction: it commits only while the lease is ours, and not beside
-        another transaction that says so."""
+        """Statements of a publish's transaction: it commits only while the lease is ours, and neither beside
+        another transaction that says so nor beside somebody who takes the lock."""
+        locks = self.leases.locks
         return (
-            f"{self._update()};",
-            f"ASSERT (SELECT count(*) FROM {self.leases.table} WHERE {self._mine()}) = 1 "
+            f"UPDATE {locks} SET holder = holder WHERE {self._mine()};",
+            f"ASSERT (SELECT count(*) FROM {locks} WHERE {self._mine()}) = 1 "
             f"AS {BIGQUERY.literal(LOST + self.name)};",
         )
 
     def _renew(self) -> None:
         while not self._end.wait(self.leases.seconds / 3):
             try:
-                self.leases.run(self._update())
-            except Exception as error:  # noqa: BLE001 a later renewal may reach it; the publish asks in any case
-                log.warning("the lock on %s was not renewed: %s", self.name, error)
+                self._beat()
+            except Exception as error:  # noqa: BLE001 a later beat may arrive; the publish asks in any case
+                log.warning("the lock on %s was not renewed: %s", self.name, redact(str(error)))
 
     def _delete(self) -> None:
-        self.leases.run(f"DELETE FROM {self.leases.table} WHERE {self._mine()}")
+        self.leases.run(f"DELETE FROM {self.leases.locks} WHERE {self._mine()}")
+        self.leases.run(
+            f"DELETE FROM {self.leases.beats} WHERE token = {BIGQUERY.literal(self.token)} "
+            "OR until < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 DAY)"
+        )
 
     def release(self) -> None:
         self._end.set()
@@ -97,19 +112,22 @@ class Lease:
         try:
             self._delete()
         except Exception as error:  # noqa: BLE001 it ends by itself, and what happened under it counts
-            log.warning("the lock on %s was not given back: %s", self.name, error)
+            log.warning("the lock on %s was not given back: %s", self.name, redact(str(error)))
 
 
 class Leases:
     """The locks of a warehouse. ``held`` are those of this process."""
 
-    def __init__(self, server: BqServer, table: str, seconds: int) -> None:
-        self.server, self.table, self.seconds = server, table, seconds
+    def __init__(self, server: BqServer, locks: str, beats: str, seconds: int) -> None:
+        self.server, self.locks, self.beats, self.seconds = server, locks, beats, seconds
         self.held: dict[str, Lease] = {}
 
     @property
-    def create(self) -> str:
-        return f"CREATE TABLE IF NOT EXISTS {self.table} ({_COLUMNS})"
+    def create(self) -> tuple[str, ...]:
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.locks} ({_LOCKS})",
+            f"CREATE TABLE IF NOT EXISTS {self.beats} ({_BEATS})",
+        )
 
     def run(self, sql: str) -> Any:
         return again_on_conflict(lambda: self.server.run(sql))

@@ -18,7 +18,7 @@ __all__ = ["again_on_conflict", "check_of", "publish_script", "transaction"]
 
 T = TypeVar("T")
 _CHECK = "sluiceway:check:"
-_CONFLICT = re.compile(r"concurrent update|serialize access|transaction conflict|conflicts? with", re.I)
+_CONFLICT = re.compile(r"concurrent update|serialize access|transaction conflict|failed to commit", re.I)
 _TRIES_FOR = 120.0
 """Seconds in which a transaction that lost against another one is tried again."""
 
@@ -29,9 +29,7 @@ def transaction(declare: Sequence[str], statements: Sequence[str], answer: str =
     return "\n".join([*lines, *([f"SELECT {answer};"] if answer else [])])
 
 
-def publish_script(
-    receipts: str, run: str, plan: Load, work: Sequence[str], last: Sequence[str]
-) -> str:
+def publish_script(receipts: str, run: str, plan: Load, work: Sequence[str], last: Sequence[str]) -> str:
     """The script of a publish, in which nothing happens where the run has a receipt already.
 
     Args:

@@ -7,6 +7,7 @@ tables are made and widened before it, and made undone where it fails. Locks are
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -17,14 +18,15 @@ from sluiceway.connectors import ledger
 from sluiceway.connectors.bqclient import BqServer, bq_errors
 from sluiceway.connectors.bqdialect import BIGQUERY
 from sluiceway.connectors.bqlease import LOST, Leases
-from sluiceway.connectors.bqrows import fill, parquet_of, quarantine_of
+from sluiceway.connectors.bqplace import BigQueryPlace
+from sluiceway.connectors.bqrows import fill, parquet_of, quarantine_of, staged_rows
 from sluiceway.connectors.bqscript import again_on_conflict, check_of, publish_script, transaction
 from sluiceway.connectors.bqtypes import BqColumn, bq_type, cast_type, unsupported
 from sluiceway.connectors.database import Database, Session, TargetColumn
 from sluiceway.connectors.loading import Load, check_order, load
 from sluiceway.duck import open_duckdb
 from sluiceway.errors import DestinationError, RunError
-from sluiceway.exchange import SYSTEM_SCHEMA, PublishOrder, Receipt, Staged, Verdict
+from sluiceway.exchange import QUARANTINE_COLUMNS, SYSTEM_SCHEMA, PublishOrder, Receipt, Staged, Verdict
 from sluiceway.schema import Schema, TableName
 
 if TYPE_CHECKING:
@@ -74,9 +76,10 @@ class BigQuerySink(Database):
         super().__init__(config, context)
         self.server = BqServer(config, context.where, context.project)
         self.leases = Leases(
-            self.server, self.dialect.relation(*self._place("locks")), config.lock_lease
-        )
-        self._worked = False
+            self.server, *(self.dialect.relation(*self._place(n)) for n in ("locks", "beats")),
+            seconds=config.lock_lease,
+        )  # fmt: skip
+        self._worked = self._inside = False
 
     def _connect(self, name: str) -> Session:
         return _Questions(self.server)
@@ -90,6 +93,19 @@ class BigQuerySink(Database):
     def _place(self, name: str) -> tuple[str, ...]:
         return (self.server.project, SYSTEM_SCHEMA, name)
 
+    def _check_names(self, table: TableName) -> None:
+        for part, allowed, said in (
+            (table.namespace, r"[A-Za-z0-9_]+", "letters of ASCII, digits and _"),
+            (table.name, r"[\w \-]+", "letters, digits, blanks, _ and -"),
+        ):
+            if not re.fullmatch(allowed, part) or len(part.encode()) > self.name_bytes:
+                raise DestinationError(
+                    f"BigQuery takes no '{part}' as a name of {table}: it has {said}, "
+                    f"{self.name_bytes} bytes at most",
+                    hint="give destination.table another name",
+                    details={"final": True},
+                )
+
     def unsupported(self, schema: Schema) -> dict[str, str]:
         return unsupported(schema)
 
@@ -100,6 +116,10 @@ class BigQuerySink(Database):
 
     def open(self, engine: Engine | None) -> None:
         self._engine = engine
+        if engine is not None and engine.name == "warehouse":
+            self._inside, self._engine = True, engine.local
+            place = BigQueryPlace(self.server, self._folder, self._create_work)
+            engine.enter(place)  # type: ignore[attr-defined]  # the engine of that name has it
         with self._errors("the BigQuery warehouse"):
             self.server.rows("SELECT 1")  # unreachable is said here
 
@@ -113,8 +133,11 @@ class BigQuerySink(Database):
 
     def scan(self, table: TableName) -> str:
         with self._errors(str(table)):
-            columns = self.server.columns(*self._parts(table)) or []
-            return parquet_of(self.server, self.dialect.relation(*self._parts(table)), columns, self._folder)
+            columns, relation = self._bq_columns(table), self.dialect.relation(*self._parts(table))
+            if self._inside:
+                listed = ", ".join(f"{c.here} AS {self.dialect.ident(c.name)}" for c in columns)
+                return f"SELECT {listed} FROM {relation}"
+            return parquet_of(self.server, relation, columns, self._folder)
 
     def quarantine(self) -> str | None:
         if not self._asked("the quarantine", self._has_system):
@@ -157,7 +180,7 @@ class BigQuerySink(Database):
         if self._has_system(session):
             return
         self._create_namespace(session, SYSTEM_SCHEMA)
-        for sql in (self.leases.create, *ledger.create_tables(self.dialect, self._place)):
+        for sql in (*self.leases.create, *ledger.create_tables(self.dialect, self._place)):
             again_on_conflict(lambda sql=sql: session.execute(sql))  # type: ignore[misc]
 
     def _create_work(self) -> str:
@@ -224,7 +247,9 @@ class BigQuerySink(Database):
             work = [
                 *([ledger.write_quarantine(self.dialect, self._place, bad)] if bad else []),
                 *ledger.write_replays(self.dialect, self._place, order.replays),
-                *ledger.write_state(self.dialect, self._place, order.pipeline, order.cursors, order.run_id, now),
+                *ledger.write_state(
+                    self.dialect, self._place, order.pipeline, order.cursors, order.run_id, now
+                ),
                 ledger.write_receipt(self.dialect, self._place, receipt, undo, late="sluiceway_late"),
             ]
             fences = [line for lease in self.leases.held.values() for line in lease.fence()]
@@ -303,6 +328,8 @@ class BigQuerySink(Database):
 
     def _staging(self, staged: Staged, order: PublishOrder, stack: ExitStack) -> tuple[str, str | None]:
         """What stands in FROM for the good rows, and a SELECT of the quarantined ones."""
+        if staged.engine is not None and staged.engine.name == "warehouse":
+            return self._in_place(staged, order), staged.quarantined
         work, made = self._create_work(), uuid.uuid4().hex
         bad = None
         with self._rows(staged) as (con, good, turned):
@@ -310,16 +337,10 @@ class BigQuerySink(Database):
             place = (self.server.project, work, f"p{made}_good")
             stack.callback(self._drop, place)
             rows, taken = fill(self.server, con, good, types, place, self._folder)
-            if taken != staged.published:
-                raise DestinationError(
-                    f"{order.table}: {staged.published} rows were to be published, BigQuery took {taken}",
-                    hint="nothing was published; run it again",
-                )
+            self._counted(taken, staged, order)
             if turned is not None:
                 place = (self.server.project, work, f"p{made}_bad")
                 stack.callback(self._drop, place)
-                from sluiceway.exchange import QUARANTINE_COLUMNS
-
                 bad, taken = fill(
                     self.server, con, turned, list(QUARANTINE_COLUMNS.items()), place, self._folder
                 )
@@ -330,10 +351,29 @@ class BigQuerySink(Database):
                     )
         return f"({rows})", bad
 
+    def _in_place(self, staged: Staged, order: PublishOrder) -> str:
+        """Rows that were staged here never leave."""
+        there = {c.name.casefold(): c for c in self._bq_columns(order.table)}
+        listed = []
+        for column in staged.schema:
+            target, name = there[column.name.casefold()], self.dialect.ident(column.name)
+            kind = cast_type(target.spelled)
+            same = cast_type(bq_type(column.type) or "") == kind
+            value = name if same else f"CAST({name} AS {kind})"
+            listed.append(f"{value} AS {self.dialect.ident(target.name)}")
+        rows = f"(SELECT {', '.join(listed)} FROM ({staged.good}) AS _good)"
+        self._counted(int(self.server.rows(f"SELECT count(*) FROM {rows} AS _rows")[0][0]), staged, order)
+        return rows
+
+    def _counted(self, taken: int, staged: Staged, order: PublishOrder) -> None:
+        if taken != staged.published:
+            raise DestinationError(
+                f"{order.table}: {staged.published} rows were to be published, BigQuery took {taken}",
+                hint="nothing was published; run it again",
+            )
+
     @contextmanager
     def _rows(self, staged: Staged) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, str | None]]:
-        from sluiceway.connectors.bqrows import staged_rows
-
         with staged_rows(staged, self._folder) as found:
             yield found
 
@@ -382,6 +422,3 @@ class BigQuerySink(Database):
     def close(self) -> None:
         super().close()
         self.server.close()
-
-
-_ = cast_type

@@ -37,7 +37,16 @@ _POSTGRES = {
     "TIMESTAMP WITH TIME ZONE": "timestamptz", "INTERVAL": "interval", "UUID": "uuid", "BLOB": "bytea",
     "JSON": "json", '"NULL"': "text",
 }  # fmt: skip
-_PLAIN = {"spark": _SPARK, "postgres": _POSTGRES}
+_BIGQUERY = {
+    "BOOLEAN": "BOOL", "TINYINT": "INT64", "SMALLINT": "INT64", "INTEGER": "INT64", "BIGINT": "INT64",
+    "HUGEINT": "INT64", "UTINYINT": "INT64", "USMALLINT": "INT64", "UINTEGER": "INT64", "UBIGINT": "NUMERIC",
+    "FLOAT": "FLOAT64", "DOUBLE": "FLOAT64", "VARCHAR": "STRING", "DATE": "DATE", "TIME": "TIME",
+    "TIMESTAMP": "DATETIME", "TIMESTAMP_S": "DATETIME", "TIMESTAMP_MS": "DATETIME",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "UUID": "STRING", "BLOB": "BYTES", "JSON": "JSON",
+    '"NULL"': "STRING",
+}  # fmt: skip
+"""As CAST takes them, which knows no widths. A HUGEINT is what sum() gives: there it is an INT64 that raises."""
+_PLAIN = {"spark": _SPARK, "postgres": _POSTGRES, "bigquery": _BIGQUERY}
 HELD = (
     *(t for t in _POSTGRES if t != '"NULL"'), "UHUGEINT", "TIMESTAMP_NS", "BIT", "DECIMAL(18,2)",
     "ENUM('a', 'b')", "INTEGER[]", "STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)",
@@ -71,7 +80,11 @@ def to_engine(type_: str, dialect: str, where: Where | None = None) -> str:
     found = _PLAIN[dialect].get(upper)
     if found is not None:
         return found
-    if _WIDTH.fullmatch(upper):
+    width = _WIDTH.fullmatch(upper)
+    if dialect == "bigquery" and width:
+        small = int(width[2]) <= 9 and int(width[1]) - int(width[2]) <= 29
+        return "NUMERIC" if small else "BIGNUMERIC"
+    if width:
         return upper.replace(",", ", ") if ", " not in upper else upper
     if upper.startswith("ENUM("):
         return to_engine("VARCHAR", dialect)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.conformance.dialects.engines import Duck, Engine, MariaDB, Postgres, Spark
+from tests.conformance.dialects.engines import BigQuery, Duck, Engine, MariaDB, Postgres, Spark
 
 from sluiceway.sql.sessions import POSTGRES
 
 if TYPE_CHECKING:
+    from scripts.emulators import Emulator
     from scripts.servers import Server
 
 
@@ -39,6 +40,16 @@ def mariadb_engine(mariadb: Server, duck: Duck) -> Iterator[MariaDB]:
         yield MariaDB(connection, duck, ("SET time_zone = '+00:00'", "SET sql_mode = 'STRICT_ALL_TABLES'"))
     finally:
         connection.close()
+
+
+@pytest.fixture(scope="session")
+def bigquery_engine(bigquery: Emulator, duck: Duck, tmp_path_factory: pytest.TempPathFactory) -> BigQuery:
+    pytest.importorskip("google.cloud.bigquery")
+    from sluiceway.connectors.bqclient import BigQueryKeys, BqServer
+
+    endpoint = f"http://{bigquery.host}:{bigquery.port}"
+    keys = BigQueryKeys(project="dialects", dataset="edge", api_endpoint=endpoint)
+    return BigQuery(BqServer(keys), duck, tmp_path_factory.mktemp("bigquery"))
 
 
 @pytest.fixture(params=["spark", "postgres"])

@@ -14,7 +14,7 @@ from tests.conformance.dialects import edge
 
 from sluiceway.duck import ident, open_duckdb
 
-__all__ = ["Duck", "Engine", "MariaDB", "Postgres", "Spark", "plain"]
+__all__ = ["BigQuery", "Duck", "Engine", "MariaDB", "Postgres", "Spark", "plain"]
 
 
 class Engine(Protocol):
@@ -144,6 +144,26 @@ class MariaDB:
         with self.connection.cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall())
+
+
+class BigQuery:
+    """An emulator of it. The edge table goes by a load job, as rows of a run do."""
+
+    dialect = "bigquery"
+
+    def __init__(self, server: Any, reference: Duck, folder: Path) -> None:
+        from sluiceway.connectors.bqrows import fill
+
+        self.server = server
+        server.make_dataset("edge")
+        types = [(name, type_) for name, (type_, _) in edge.COLUMNS.items()]
+        place = (server.project, "edge", "loaded")
+        rows, _ = fill(server, reference.con, "SELECT * FROM edge", types, place, folder)
+        server.run(f"CREATE TABLE edge.edge AS {rows}")
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self.server.rows(sql)
+        return found
 
 
 def _bare(value: Any) -> Any:

@@ -81,6 +81,9 @@ EMITTERS: Mapping[str, Emitter] = {
     "count_distinct_dense": _template("nullif(COUNT(DISTINCT :x), 0)", "x", "low", "high"),
     "count_if": _fn("countif"),
     "divide": _template("CAST(:a AS FLOAT64) / nullif(CAST(:b AS FLOAT64), 0)", "a", "b"),
+    "hash64": lambda *args: fill(
+        "bigquery", "farm_fingerprint(to_json_string(:x))", x=exp.Struct(expressions=list(args))
+    ),
     "hide": _template(
         "CASE WHEN char_length(:t) <= :n THEN repeat('*', char_length(:t)) "
         "ELSE concat(repeat('*', char_length(:t) - :n), right(:t, :n)) END",
