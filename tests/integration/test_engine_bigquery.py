@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.bigquery, pytest.mark.slow]
 
 TABLES = """\
 CREATE SCHEMA shop;
-CREATE TABLE shop.orders (id INT64, customer INT64, status STRING, amount NUMERIC(12,2), at DATETIME, f FLOAT64);
+CREATE TABLE shop.orders
+  (id INT64, customer INT64, status STRING, amount NUMERIC(12,2), at DATETIME, f FLOAT64);
 INSERT INTO shop.orders VALUES
   (1, 10, 'paid', 10.50, '2026-01-01 10:00:00', 1.5), (1, 10, 'paid', 11.50, '2026-01-01 11:00:00', 1.5),
   (2, 20, 'paid', 20.00, '2026-01-01 12:00:00', CAST('NaN' AS FLOAT64)), (3, 99, 'paid', 30.00, NULL, 2),
@@ -57,7 +58,8 @@ def settings(bigquery_keys: dict[str, str]) -> Callable[[bool], str]:
         engine = "    engine: warehouse\n" if inside else ""
         return (
             f"project: test\nenvironments:\n  dev:\n{engine}"
-            f"    warehouse: {{type: bigquery, connection: db}}\nconnections:\n  db: {{type: bigquery, {keys}}}\n"
+            "    warehouse: {type: bigquery, connection: db}\n"
+            f"connections:\n  db: {{type: bigquery, {keys}}}\n"
         )
 
     return text
@@ -115,9 +117,7 @@ def left_over(server: BqServer) -> list[str]:
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_only_new_rows_are_read(
-    server: BqServer, settings: Any, make_project: Any, inside: bool
-) -> None:
+def test_only_new_rows_are_read(server: BqServer, settings: Any, make_project: Any, inside: bool) -> None:
     server.run(TABLES)
     pipeline = """\
         pipeline: a

@@ -58,7 +58,8 @@ class BigQuerySinkConfig(BigQueryKeys, SinkConfig):
 def parse_table(text: str, keys: BigQueryKeys, where: Where | None = None) -> tuple[str, str, str]:
     """Project, dataset and table.
 
-    >>> parse_table("shop.orders", BigQueryKeys(project="p")), parse_table("q-1.shop.o", BigQueryKeys(project="p"))
+    >>> keys = BigQueryKeys(project="p")
+    >>> parse_table("shop.orders", keys), parse_table("q-1.shop.o", keys)
     (('p', 'shop', 'orders'), ('q-1', 'shop', 'o'))
     """
     parts = [m[1] or m[2].strip() for m in _PART.finditer(text)]

@@ -94,7 +94,7 @@ class BqServer:
         if self._local:
             from google.auth.credentials import AnonymousCredentials
 
-            return AnonymousCredentials()  # type: ignore[no-untyped-call]
+            return AnonymousCredentials()
         return None
 
     @cached_property
@@ -206,7 +206,7 @@ class BqServer:
     def batches(
         self, sql: str, columns: Sequence[BqColumn], parameters: Sequence[Any] = ()
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-        """The rows of a SELECT whose columns are ``selected`` of ``columns``, which come as ``c0``, ``c1``…"""
+        """The rows of a SELECT of ``columns`` as they travel, under the names ``c0``, ``c1``, …"""
         import pyarrow as pa
 
         shape = pa.schema([(f"c{i}", arrow_type(c.travels)) for i, c in enumerate(columns)])
@@ -253,7 +253,7 @@ def _service_account(path: Path, where: Where | None) -> Any:
         info = json.loads(path.read_text("utf-8"))
         register_secret(info.get("private_key"))
         register_secret(info.get("private_key_id"))
-        return service_account.Credentials.from_service_account_info(info)  # type: ignore[no-untyped-call]
+        return service_account.Credentials.from_service_account_info(info)
     except (OSError, ValueError, AttributeError) as error:
         raise SpecError(
             f"the key file of the connection can't be used: {redact(str(error))[:200]}",
@@ -300,7 +300,7 @@ def _explained(server: BqServer, kind: type[RunError], what: str, error: Any) ->
         return kind(
             f"{what}: BigQuery does not allow this in {server.project}: {said}",
             where=server.where,
-            hint="grant BigQuery Job User on the project and Data Editor (to read: Data Viewer) on the dataset",
+            hint="grant BigQuery Job User on the project, and Data Editor or Viewer on the dataset",
             details={"final": True},
         )
     if code == 404:

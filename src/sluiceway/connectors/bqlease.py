@@ -1,8 +1,8 @@
 """Locks in a warehouse whose sessions hold none: rows of which a living process says that they count.
 
 A lock is a row of ``locks``, and holds while ``beats`` has a moment in the future for its token: a killed
-run's lock is free after ``lock_lease`` seconds. The publish asserts within its transaction that the lease is still its own: a run that
-slept past its end publishes nothing.
+run's lock is free after ``lock_lease`` seconds. The publish asserts within its transaction that the lease is
+still its own: a run that slept past its end publishes nothing.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ class Lease:
         )
 
     def _alive(self, column: str) -> str:
+        locks, beats = self.leases.locks, self.leases.beats
         return (
-            f"SELECT {column} FROM {self.leases.locks} AS l JOIN {self.leases.beats} AS b ON l.token = b.token "
+            f"SELECT {column} FROM {locks} AS l JOIN {beats} AS b ON l.token = b.token "
             f"WHERE l.name = {BIGQUERY.literal(self.name)} AND b.until > CURRENT_TIMESTAMP()"
         )
 
@@ -87,8 +88,10 @@ class Lease:
         locks = self.leases.locks
         return (
             f"UPDATE {locks} SET holder = holder WHERE {self._mine()};",
-            f"ASSERT (SELECT count(*) FROM {locks} WHERE {self._mine()}) = 1 "
-            f"AS {BIGQUERY.literal(LOST + self.name)};",
+            (
+                f"ASSERT (SELECT count(*) FROM {locks} WHERE {self._mine()}) = 1 "
+                f"AS {BIGQUERY.literal(LOST + self.name)};"
+            ),
         )
 
     def _renew(self) -> None:
@@ -140,8 +143,8 @@ class Leases:
             if time.monotonic() > deadline:
                 raise LockTimeoutError(
                     f"{name} is locked by {who}; waited {timeout:g} s",
-                    hint=f"wait for that run to end, or raise lock_timeout; a killed run's lock ends by itself "
-                    f"within {self.seconds} s",
+                    hint="wait for that run to end, or raise lock_timeout; a killed run's lock ends by "
+                    f"itself within {self.seconds} s",
                 )
             time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
         self.held[name] = lease

@@ -10,9 +10,10 @@ import random
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from sluiceway.connectors.loading import Load
+if TYPE_CHECKING:
+    from sluiceway.connectors.loading import Load
 
 __all__ = ["again_on_conflict", "check_of", "publish_script", "transaction"]
 

@@ -75,10 +75,8 @@ class BigQuerySink(Database):
     def __init__(self, config: Any, context: ConnectorContext) -> None:
         super().__init__(config, context)
         self.server = BqServer(config, context.where, context.project)
-        self.leases = Leases(
-            self.server, *(self.dialect.relation(*self._place(n)) for n in ("locks", "beats")),
-            seconds=config.lock_lease,
-        )  # fmt: skip
+        locks, beats = (self.dialect.relation(*self._place(name)) for name in ("locks", "beats"))
+        self.leases = Leases(self.server, locks, beats, config.lock_lease)
         self._worked = self._inside = False
 
     def _connect(self, name: str) -> Session:
@@ -285,7 +283,7 @@ class BigQuerySink(Database):
                         plan.checks[stopped[0]].enforce(stopped[1], str(order.table))
                     if LOST in str(error):
                         raise DestinationError(
-                            f"{order.table}: the lock of run {order.run_id} was lost, so nothing was published",
+                            f"{order.table}: run {order.run_id} lost its lock, so nothing was published",
                             hint="run it again; raise lock_lease where the process was suspended",
                         ) from error
                     raise
@@ -346,7 +344,7 @@ class BigQuerySink(Database):
                 )
                 if taken < staged.quarantined_rows:  # rejects of the sources come on top
                     raise DestinationError(
-                        f"{order.table}: of {staged.quarantined_rows} rows to quarantine BigQuery took {taken}",
+                        f"{order.table}: {staged.quarantined_rows} rows to quarantine, BigQuery took {taken}",
                         hint="nothing was published; run it again",
                     )
         return f"({rows})", bad

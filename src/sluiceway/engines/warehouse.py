@@ -108,7 +108,7 @@ class WarehouseEngine:
         if not self._entered:
             raise PlanError(
                 "engine: warehouse works inside the destination, and this warehouse can't be worked in",
-                hint="use a postgres warehouse, or engine: duckdb",
+                hint="use a postgres or a bigquery warehouse, or engine: duckdb",
             )
         from sluiceway.errors import DestinationError
 

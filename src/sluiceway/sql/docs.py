@@ -15,6 +15,8 @@ __all__ = ["render"]
 ENGINES = ("spark", "postgres")
 EXECUTED = ("duckdb", "spark", "postgres", "mysql")
 """Dialects whose emitters the tests execute; the others' are written from the manuals."""
+EMULATED = ("bigquery",)
+"""Written from the manual, and executed on an emulator alone."""
 
 HEAD = """# Dialects
 
@@ -104,7 +106,7 @@ def _row(d: Difference) -> list[str]:
 _MADE_OF = """## Primitives
 
 What rules, steps and quarantine are made of. *Not executed* is written from the engine's manual and run by
-no test here; an empty cell is refused.
+no test here; *on an emulator* is run there alone ([bigquery.md](bigquery.md)); an empty cell is refused.
 
 """
 
@@ -114,7 +116,10 @@ def _primitives() -> str:
     rows = []
     for _, primitive in sorted(PRIMITIVES.items()):
         marks = [
-            ("yes" if d in EXECUTED else "not executed") if d in primitive.emitters else "" for d in every
+            ("yes" if d in EXECUTED else "on an emulator" if d in EMULATED else "not executed")
+            if d in primitive.emitters
+            else ""
+            for d in every
         ]
         rows.append([f"`{primitive.doc.split(':')[0]}`", primitive.doc.partition(": ")[2], *marks])
     return _MADE_OF + _table(["call", "gives", *(NAMES[d] for d in every)], rows)

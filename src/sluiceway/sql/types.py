@@ -45,7 +45,7 @@ _BIGQUERY = {
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "UUID": "STRING", "BLOB": "BYTES", "JSON": "JSON",
     '"NULL"': "STRING",
 }  # fmt: skip
-"""As CAST takes them, which knows no widths. A HUGEINT is what sum() gives: there it is an INT64 that raises."""
+"""As CAST takes them, which knows no widths. A HUGEINT is what sum() gives: an INT64, which raises."""
 _PLAIN = {"spark": _SPARK, "postgres": _POSTGRES, "bigquery": _BIGQUERY}
 HELD = (
     *(t for t in _POSTGRES if t != '"NULL"'), "UHUGEINT", "TIMESTAMP_NS", "BIT", "DECIMAL(18,2)",

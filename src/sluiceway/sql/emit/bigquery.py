@@ -1,4 +1,4 @@
-"""Primitives in BigQuery's SQL, as its manual has it; no test here executes them. Its patterns are RE2's,
+"""Primitives in BigQuery's SQL, as its manual has it; executed on an emulator alone. Its patterns are RE2's,
 as DuckDB's are. What is not sure (its casts, the text of its floats) is not here, and is refused."""
 
 from __future__ import annotations

@@ -259,11 +259,10 @@ def _end_of_floats(node: Any) -> Any:
     """NaN is the greatest in DuckDB; in BigQuery it is whatever min and max come to if it is there."""
     value, name = node.this, type(node).__name__.lower()
     numbers = f"{name}(CASE WHEN NOT IS_NAN(:x) THEN :x END)"
+    nan = "countif(IS_NAN(:x)) > 0 THEN CAST('NaN' AS FLOAT64)"
     if name == "min":
-        return fill("bigquery", f"coalesce({numbers}, CASE WHEN countif(IS_NAN(:x)) > 0 THEN CAST('NaN' AS "
-                    "FLOAT64) END)", x=value)  # fmt: skip
-    return fill("bigquery", f"CASE WHEN countif(IS_NAN(:x)) > 0 THEN CAST('NaN' AS FLOAT64) ELSE {numbers} END",
-                x=value)  # fmt: skip
+        return fill("bigquery", f"coalesce({numbers}, CASE WHEN {nan} END)", x=value)
+    return fill("bigquery", f"CASE WHEN {nan} ELSE {numbers} END", x=value)
 
 
 def _compare(ctx: Any, node: Any) -> Any:
@@ -341,13 +340,15 @@ def _call(ctx: Any, node: Any) -> Any:
     if made is None:
         types = ", ".join(ctx.type(arg) for arg in args)
         raise ctx.refuse(
-            node, f"{name}({types}) is not known to be the same on", "use engine: duckdb, or a simpler function"
-        )  # fmt: skip
+            node,
+            f"{name}({types}) is not known to be the same on",
+            "use a simpler function, or engine: duckdb",
+        )
     return made
 
 
 _NODES: Mapping[type[Any], Callable[[Any, Any], Any]] = {
-    **dict.fromkeys((exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ), _compare),
+    **dict.fromkeys((*_COMPARE, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ), _compare),
     **{kind: OPERATORS[kind] for kind in _SHARED},
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg), arithmetic_of),
     **BRANCHES, exp.In: _in, exp.DPipe: _concat, exp.Cast: _cast_node, exp.TryCast: _cast_node,
