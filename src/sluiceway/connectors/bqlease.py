@@ -82,6 +82,11 @@ class Lease:
         self._delete()  # two may have made the row at once: the first of them has it
         return str(found[0][1]) if found else "another run"
 
+    def ours(self) -> bool:
+        """Nobody has taken it meanwhile."""
+        asked = f"SELECT count(*) FROM {self.leases.locks} WHERE {self._mine()}"
+        return bool(self.leases.server.rows(asked)[0][0] == 1)
+
     def fence(self) -> Sequence[str]:
         """Statements of a publish's transaction: it commits only while the lease is ours, and neither beside
         another transaction that says so nor beside somebody who takes the lock."""

@@ -311,18 +311,21 @@ class BigQuerySink(Database):
         return ledger.receipt_of(found[0]) if found else None
 
     def _undo_ddl(self, order: PublishOrder, before: list[BqColumn] | None) -> None:
-        """The table as it was; a type that was widened can't be narrowed again and stays."""
+        """The table as it was; a type that was widened can't be narrowed again and stays. Whoever lost the
+        lock touches nothing: another run may have published into what was made here."""
         with self._errors(str(order.table)):
             name = self.dialect.relation(*self._parts(order.table))
-            if self._receipt(order.run_id) is not None:
+            there = self._bq_columns(order.table)
+            if not there or not all(lease.ours() for lease in self.leases.held.values()):
                 return
             if before is None:
-                self.server.run(f"DROP TABLE IF EXISTS {name}")
+                if self.server.rows(f"SELECT count(*) FROM {name}")[0][0] == 0:
+                    self.server.run(f"DROP TABLE {name}")
                 return
             were = {column.name for column in before}
-            for column in self._bq_columns(order.table):
-                if column.name not in were:
-                    self.server.run(f"ALTER TABLE {name} DROP COLUMN {self.dialect.ident(column.name)}")
+            for column in (self.dialect.ident(c.name) for c in there if c.name not in were):
+                if self.server.rows(f"SELECT count({column}) FROM {name}")[0][0] == 0:
+                    self.server.run(f"ALTER TABLE {name} DROP COLUMN {column}")
 
     def _staging(self, staged: Staged, order: PublishOrder, stack: ExitStack) -> tuple[str, str | None]:
         """What stands in FROM for the good rows, and a SELECT of the quarantined ones."""
