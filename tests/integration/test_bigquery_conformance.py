@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ class TestBigQuery(SinkSuite):
             with slow.sink.lock("table mart.orders", 5, "slow"):
                 (lease,) = slow.sink.leases.held.values()  # type: ignore[attr-defined]
                 staged = slow.stage(THREE, run_id="r1")
-                taken = f"UPDATE {lease.leases.locks} SET token = 'another'"
+                taken = f"UPDATE {lease.leases.locks} SET token = 'another' WHERE TRUE"
 
                 def confirm() -> None:  # in the middle of the publish: the table is made, nothing committed
                     quick.sink.server.run(taken)  # type: ignore[attr-defined]
@@ -57,15 +56,14 @@ class TestBigQuery(SinkSuite):
     VALUES = tuple((name, _OTHER_VALUES.get(name, text)) for name, text in SinkSuite.VALUES if name != "u")
 
     def test_columns_are_added_and_widened_with_the_rows(self, warehouse: Warehouse) -> None:
+        """Widths of decimals apart: see below."""
         with warehouse.session() as s:
-            s.publish("SELECT 1::INTEGER AS id, 'a' AS name, 2::DECIMAL(9,2) AS n", "r1")
+            s.publish("SELECT 1::INTEGER AS id, 'a' AS name", "r1")
             s.publish(
-                "SELECT 5_000_000_000 AS id, 'b' AS name, 1234567890123.45::DECIMAL(20,2) AS n, TRUE AS paid",
-                "r2", add_columns={"paid": "BOOLEAN"}, widen_columns={"id": "BIGINT", "n": "DECIMAL(20,2)"},
+                "SELECT 5_000_000_000 AS id, 'b' AS name, TRUE AS paid", "r2",
+                add_columns={"paid": "BOOLEAN"}, widen_columns={"id": "BIGINT"},
             )  # fmt: skip
-            assert s.rows() == Counter(
-                [(1, "a", Decimal(2), None), (5_000_000_000, "b", Decimal("1234567890123.45"), True)]
-            )
+            assert s.rows() == Counter([(1, "a", None), (5_000_000_000, "b", True)])
             columns = s.sink.columns(TABLE)
             assert columns is not None
             assert [columns[n].type for n in ("id", "paid")] == ["BIGINT", "BOOLEAN"]

@@ -110,6 +110,7 @@ QUERIES = [
     "SELECT k FROM edge WHERE (i, s) IN (SELECT i, s FROM edge WHERE b)",
     "SELECT k FROM edge AS a SEMI JOIN edge AS b ON a.k = b.i",
     "SELECT k, lag(i) OVER (ORDER BY k) AS p FROM edge",
+    "SELECT k, row_number() OVER (ORDER BY d DESC, x, k) AS p FROM edge",
     "SELECT i AS v FROM edge WHERE k < 9 UNION ALL SELECT n FROM edge WHERE k < 9",
     "WITH q AS (SELECT i, count(*) AS c FROM edge GROUP BY ALL) SELECT i, c FROM q WHERE c > 3",
 ]

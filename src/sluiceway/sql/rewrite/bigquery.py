@@ -196,6 +196,8 @@ class BigQueryWalk:
             node.set("materialized", None)
         elif isinstance(node, exp.Ordered):
             return self._ordered(node)
+        elif isinstance(node, exp.Order):
+            node.set("expressions", [made for term in node.expressions for made in _terms(term)])
         elif isinstance(node, exp.Select):
             self._select(node)
         elif isinstance(node, exp.SetOperation):
@@ -209,7 +211,7 @@ class BigQueryWalk:
     def _ordered(self, node: exp.Ordered) -> Any:
         node.set("nulls_first", bool(node.args.get("nulls_first")))
         known = type_of(node.this)
-        if known is not None and family(known) in ("float", "nested", "json", "interval"):
+        if known is not None and family(known) in ("nested", "json", "interval"):
             raise self.ctx.refuse(
                 node, f"an order of {known} is not the same on", "order by another column, or cast to DECIMAL"
             )
@@ -234,6 +236,16 @@ class BigQueryWalk:
             there: Any = exp.Exists(this=inner.where(join.args["on"].copy()))
             select.where(there if kind == "SEMI" else exp.Not(this=there), copy=False)
         select.set("joins", joins)
+
+
+def _terms(term: exp.Ordered) -> list[exp.Ordered]:
+    """NaN is the greatest in DuckDB and the least in BigQuery."""
+    known = type_of(term.this)
+    if known is None or family(known) != "float":
+        return [term]
+    first = term.copy()
+    first.set("this", fill("bigquery", "IS_NAN(:x)", x=term.this))
+    return [first, term]
 
 
 def _filtered(ctx: Any, node: exp.Filter) -> Any:
