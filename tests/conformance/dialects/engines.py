@@ -156,7 +156,8 @@ class BigQuery:
 
         self.server = server
         server.make_dataset("edge")
-        types = [(name, type_) for name, (type_, _) in edge.COLUMNS.items()]
+        # its BIGNUMERIC has 20 digits before the point, BigQuery's 38
+        types = [(name, type_) for name, (type_, _) in edge.COLUMNS.items() if name != "big"]
         place = (server.project, "edge", "loaded")
         rows, _ = fill(server, reference.con, "SELECT * FROM edge", types, place, folder)
         server.run(f"CREATE TABLE edge.edge AS {rows}")

@@ -14,9 +14,17 @@ from sqlglot import exp
 from tests.conformance.dialects import edge
 from tests.conformance.dialects.answers import HERE, SCHEMAS
 from tests.conformance.dialects.engines import plain
-from tests.conformance.dialects.test_dialects_primitives import AGGREGATES, ASKED, TYPES, answers
+from tests.conformance.dialects.test_dialects_primitives import (
+    AGGREGATES,
+    ASKED,
+    TYPES,
+    answers,
+    column,
+    text,
+)
 
 from sluiceway.errors import PlanError
+from sluiceway.schema import family
 from sluiceway.sql.primitives import PRIMITIVES, call, lower
 from sluiceway.sql.safe import parse_expression, parse_select
 from sluiceway.sql.translate import translate
@@ -26,14 +34,19 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.bigquery, pytest.mark.slow]
 
-HELD = {name for name, (type_, _) in edge.COLUMNS.items() if not type_.endswith("[]")}
+HELD = {name for name, (type_, _) in edge.COLUMNS.items() if name != "big" and not type_.endswith("[]")}
 NAMES = sorted(n for n, p in PRIMITIVES.items() if "bigquery" in p.emitters and n in ASKED)
 
 
 def _said(name: str) -> list[exp.Expr]:
     out = []
-    for tree in ASKED[name]:
-        if not {c.name for c in tree.find_all(exp.Column)} <= HELD:
+    asked = ASKED[name]
+    if name == "row_json":
+        asked = [call("row_json", 'a"\\\x01\x1f', column("s"), "t", column("t"), "ts", text("ts"))]
+    for tree in asked:
+        columns = {c.name for c in tree.find_all(exp.Column)}
+        texts = name in ("string_of", "sha256")  # of floats: see below
+        if not columns <= HELD or (texts and any(family(TYPES[c]) == "float" for c in columns)):
             continue
         try:
             lower(tree, "bigquery")
@@ -56,6 +69,15 @@ def test_a_primitive_gives_what_it_gives_on_duckdb(bigquery_engine: BigQuery, du
     assert wrong == []
 
 
+@pytest.mark.parametrize("name", ["d", "e", "x", "f"])
+def test_the_text_of_a_float_reads_back_as_the_same_number(
+    bigquery_engine: BigQuery, duck: Duck, name: str
+) -> None:
+    (mine,), (theirs,) = answers(duck, [column(name)]), answers(bigquery_engine, [text(name)])
+    back = duck.con.execute("SELECT unnest(?::VARCHAR[])::DOUBLE", [theirs]).fetchall()
+    assert [plain(value) for (value,) in back] == mine
+
+
 def test_counts_are_the_same(bigquery_engine: BigQuery, duck: Duck) -> None:
     query = exp.select(AGGREGATES["count_if"].copy(), AGGREGATES["count_distinct_dense"].copy()).from_("edge")
     query = query.where("i BETWEEN -1 AND 100")
@@ -73,7 +95,7 @@ def test_hash64_tells_keys_apart_and_equal_ones_not(bigquery_engine: BigQuery, d
 
 
 EXPRESSIONS = [
-    "i + j", "bi // 7", "i % j", "n * m", "n + big", "x / k", "x / e", "-n", "d > 1.5", "d < e", "d >= e",
+    "i + j", "bi // 7", "i % j", "n * m", "n + m", "x / k", "x / e", "-n", "d > 1.5", "d < e", "d >= e",
     "d <= e", "d = e", "d <> e", "e IS NOT DISTINCT FROM d", "i IN (1, 7, 100)", "n BETWEEN 0 AND 2",
     "s LIKE 'a%c'", "s || t", "CASE WHEN b THEN 'yes' WHEN c THEN s ELSE 'no' END", "coalesce(n, 0)",
     "nullif(s, 'a')",

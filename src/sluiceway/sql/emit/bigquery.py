@@ -45,8 +45,12 @@ def _fn(name: str) -> Emitter:
     return lambda *args: exp.Anonymous(this=name, expressions=list(args))
 
 
-def _string_of(value: exp.Expr, type_: exp.Expr, _exact: exp.Expr | None = None) -> exp.Expr:
+def _string_of(value: exp.Expr, type_: exp.Expr, exact: exp.Expr | None = None) -> exp.Expr:
+    """A float gets the 17 digits that read back as the same number: not DuckDB's text, so not where that is
+    looked at."""
     wanted = text_of(type_)
+    if family(wanted) == "float" and exact is None:
+        return fill("bigquery", "format('%.17g', :x)", x=value)
     if family(wanted) == "decimal":  # its own text drops zeros at the end
         scale = re.findall(r"\d+", wanted)[1]
         return fill("bigquery", f"format('%.{scale}f', :x)", x=value)

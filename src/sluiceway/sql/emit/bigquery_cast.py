@@ -57,7 +57,7 @@ def _text(value: Any, of: str) -> Any:
     from sluiceway.sql.primitives import call, lower
 
     try:
-        return lower(call("string_of", value, of), "bigquery")
+        return lower(call("string_of", value, of, "exact"), "bigquery")
     except PlanError:
         return None
 
