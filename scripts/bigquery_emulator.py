@@ -40,6 +40,7 @@ def _offline(*args: Any, config: Any = None, **options: Any) -> Any:
 
 
 if __name__ == "__main__":
+    sys.setrecursionlimit(20_000)  # its parser recurses: a text as JSON is thirty replaces in one another
     _lay_out()
     duckdb.connect = _offline
     from local_bigquery.cli import main

@@ -18,16 +18,26 @@ from sluiceway.sql.emit.written import json_array, json_object, json_reasons
 __all__ = ["EMITTERS"]
 
 _CHAR = "code_points_to_string([#])"
+# its own text of a moment has fractions of 0, 3 or 6 digits, and years of four everywhere
+_STAMP = (
+    "CASE WHEN strpos(CAST(:x AS STRING), '.') > 0 THEN rtrim(rtrim(CAST(:x AS STRING), '0'), '.') "
+    "ELSE CAST(:x AS STRING) END"
+)
+_UTC = "datetime(:x, 'UTC')"
 _TEXTS = {
     "text": ":x",
     "uuid": "lower(:x)",
     "integer": "CAST(:x AS STRING)",
     "boolean": "CAST(:x AS STRING)",
-    "date": "format_date('%Y-%m-%d', :x)",
-    "timestamp": "rtrim(rtrim(format_datetime('%Y-%m-%d %H:%M:%E6S', :x), '0'), '.')",
-    "timestamptz": "concat(rtrim(rtrim(format_timestamp('%Y-%m-%d %H:%M:%E6S', :x, 'UTC'), '0'), '.'), "
-    "'+00')",
+    "date": "CAST(:x AS STRING)",
+    "timestamp": _STAMP,
+    "timestamptz": f"concat({_STAMP.replace(':x', _UTC)}, '+00')",
 }
+# it drops zeros at the end, and the point behind which there is nothing
+_DECIMAL = (
+    "CASE WHEN strpos(CAST(:x AS STRING), '.') = 0 THEN concat(CAST(:x AS STRING), '.', '{zeros}') "
+    "ELSE substr(concat(CAST(:x AS STRING), '{zeros}'), 1, strpos(CAST(:x AS STRING), '.') + {scale}) END"
+)
 _AMONG = {
     "text": "STRING",
     "integer": "INT64",
@@ -51,9 +61,10 @@ def _string_of(value: exp.Expr, type_: exp.Expr, exact: exp.Expr | None = None) 
     wanted = text_of(type_)
     if family(wanted) == "float" and exact is None:
         return fill("bigquery", "format('%.17g', :x)", x=value)
-    if family(wanted) == "decimal":  # its own text drops zeros at the end
-        scale = re.findall(r"\d+", wanted)[1]
-        return fill("bigquery", f"format('%.{scale}f', :x)", x=value)
+    if family(wanted) == "decimal":
+        scale = int(re.findall(r"\d+", wanted)[1])
+        text = _DECIMAL.format(zeros="0" * scale, scale=scale) if scale else "CAST(:x AS STRING)"
+        return fill("bigquery", text, x=value)
     template = _TEXTS.get(family(wanted))
     if template is None:
         raise PlanError(
