@@ -28,7 +28,8 @@ __all__ = ["LOST", "Lease", "Leases"]
 log = logging.getLogger("sluiceway.connectors.bigquery")
 LOST = "sluiceway:lock:"
 """How the script's message begins when the lease was lost."""
-_POLL = 0.5
+_POLL, _LONGEST_POLL = 0.5, 8.0
+"""Seconds. To ask is a job: those who wait long ask seldom."""
 _LOCKS = "name STRING, token STRING, holder STRING"
 _BEATS = "token STRING, until TIMESTAMP"
 
@@ -142,7 +143,7 @@ class Leases:
 
     @contextmanager
     def lock(self, name: str, timeout: float, holder: str) -> Iterator[None]:
-        lease = Lease(self, name, holder)
+        lease, wait = Lease(self, name, holder), _POLL
         deadline = time.monotonic() + timeout
         while (who := lease.take()) is not None:
             if time.monotonic() > deadline:
@@ -151,7 +152,8 @@ class Leases:
                     hint="wait for that run to end, or raise lock_timeout; a killed run's lock ends by "
                     f"itself within {self.seconds} s",
                 )
-            time.sleep(min(_POLL, max(0.0, deadline - time.monotonic())))
+            time.sleep(min(wait, max(0.0, deadline - time.monotonic())))
+            wait = min(wait * 1.5, _LONGEST_POLL)
         self.held[name] = lease
         try:
             yield
