@@ -50,6 +50,8 @@ class BigQueryKeys(BaseModel):
 class BqServer:
     """A project, and the client for it. Made without a call; the client is made when it is first used."""
 
+    patience = _PATIENCE
+
     def __init__(self, keys: BigQueryKeys, where: Where | None = None, folder: Path | None = None) -> None:
         try:
             from google.cloud import bigquery  # noqa: F401 asked here, so that its absence is said first
@@ -64,6 +66,12 @@ class BqServer:
 
     def __repr__(self) -> str:
         return f"BqServer({self})"
+
+    @property
+    def _retry(self) -> Any:
+        from google.cloud.bigquery.retry import DEFAULT_RETRY
+
+        return DEFAULT_RETRY.with_timeout(self.patience)
 
     def __str__(self) -> str:
         return f"{self.keys.api_endpoint or 'bigquery'}/{self.project}"
@@ -126,7 +134,6 @@ class BqServer:
     ) -> Any:
         """A query job. With ``job_id`` the service runs it once, however often it is sent."""
         from google.cloud import bigquery
-        from google.cloud.bigquery.retry import DEFAULT_RETRY
 
         config = bigquery.QueryJobConfig(
             query_parameters=list(parameters), dry_run=dry, use_query_cache=False,
@@ -136,7 +143,7 @@ class BqServer:
             config.default_dataset = f"{self.project}.{self.keys.dataset}"
         once: dict[str, Any] = {"job_id": job_id, "job_retry": None} if job_id else {}
         return self.client.query(
-            sql, job_config=config, location=self.location, retry=DEFAULT_RETRY.with_timeout(_PATIENCE),
+            sql, job_config=config, location=self.location, retry=self._retry,
             timeout=_PATIENCE, **once,
         )  # fmt: skip
 
@@ -148,9 +155,17 @@ class BqServer:
 
     def wait(self, job: Any) -> Any:
         """Its rows, once it has ended."""
-        from google.cloud.bigquery.retry import DEFAULT_RETRY
+        return job.result(retry=self._retry)
 
-        return job.result(retry=DEFAULT_RETRY.with_timeout(_PATIENCE))
+    def ended(self, job_id: str) -> None:
+        """Wait for a job that somebody else, or we before the line was cut, may have sent. How it ended is
+        not looked at."""
+        from google.api_core.exceptions import BadRequest, NotFound
+
+        try:
+            self.wait(self.client.get_job(job_id, location=self.location, retry=self._retry))
+        except (NotFound, BadRequest):
+            return
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return [tuple(row.values()) for row in self.wait(self.start(sql, parameters))]
@@ -169,12 +184,9 @@ class BqServer:
         """None where the table is not there. Asked of the API: datasets whose names begin with an
         underscore are not in INFORMATION_SCHEMA."""
         from google.api_core.exceptions import NotFound
-        from google.cloud.bigquery.retry import DEFAULT_RETRY
 
         try:
-            found = self.client.get_table(
-                self.named(project, dataset, table), retry=DEFAULT_RETRY.with_timeout(_PATIENCE)
-            )
+            found = self.client.get_table(self.named(project, dataset, table), retry=self._retry)
         except NotFound:
             return None
         return [bq_column(field) for field in found.schema]
@@ -185,6 +197,10 @@ class BqServer:
         options += [f"default_table_expiration_days = {days}"] if days else []
         text = f" OPTIONS({', '.join(options)})" if options else ""
         self.run(f"CREATE SCHEMA IF NOT EXISTS {ident(self.project)}.{ident(name)}{text}")
+
+    def drop(self, table: Sequence[str]) -> None:
+        """A table that may be gone already."""
+        self.client.delete_table(self.named(*table), not_found_ok=True, retry=self._retry)
 
     def load(self, path: Path, table: Sequence[str], columns: Mapping[str, str]) -> int:
         """A load job of a Parquet file into a table that it makes; how many rows BigQuery took."""
@@ -200,7 +216,7 @@ class BqServer:
             job = self.client.load_table_from_file(
                 file, self.named(*table), job_config=config, location=self.location, size=path.stat().st_size
             )
-        job.result()
+        job.result(retry=self._retry)
         return int(job.output_rows)
 
     def batches(
@@ -310,8 +326,11 @@ def _explained(server: BqServer, kind: type[RunError], what: str, error: Any) ->
             hint="look at project, dataset and location of the connection, and at the table's name",
             details={"final": True},
         )
-    if code is None or code >= 500:
+    if code is None or code in (502, 503, 504):
         return _unreachable(server, kind, what, error)
+    if code >= 500:
+        details = {"connection": True}
+        return kind(f"{what}: BigQuery at {server} failed: {said}", where=server.where, details=details)
     return kind(f"{what}: BigQuery at {server} answered: {said}", where=server.where)
 
 

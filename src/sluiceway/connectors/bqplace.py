@@ -113,7 +113,7 @@ class BigQueryPlace:
                     )
                 return self.make(name, rows, None, stage.schema)
             finally:
-                self.server.client.delete_table(self.server.named(*loaded), not_found_ok=True)
+                self.server.drop(loaded)
 
     def _table(self, name: str) -> str:
         if name not in self._tables:
@@ -137,7 +137,7 @@ class BigQueryPlace:
         table = self._tables.pop(name, None)
         if table is not None:
             with self._errors("a working table"):
-                self.server.client.delete_table(self.server.named(*table), not_found_ok=True)
+                self.server.drop(table)
 
     def leave(self) -> None:
         for name in list(self._tables):

@@ -268,10 +268,11 @@ class BigQuerySink(Database):
     def _commit(self, script: str, plan: Load, order: PublishOrder) -> None:
         from google.api_core.exceptions import GoogleAPICallError
 
+        sent: list[str] = []
+
         def once() -> None:
-            job_id = f"sluiceway_publish_{uuid.uuid4().hex}"
-            job = self.server.start(script, job_id=job_id)
-            self.server.wait(job)
+            sent.append(f"sluiceway_publish_{uuid.uuid4().hex}")
+            self.server.wait(self.server.start(script, job_id=sent[-1]))
 
         try:
             with self._errors(str(order.table)):
@@ -288,15 +289,14 @@ class BigQuerySink(Database):
                         ) from error
                     raise
         except DestinationError as error:
-            if error.details.get("connection") and not self._known(order, error):
-                raise
-            if not error.details.get("connection"):
+            if not error.details.get("connection") or not self._known(order, sent[-1], error):
                 raise
 
-    def _known(self, order: PublishOrder, cause: DestinationError) -> bool:
-        """After an answer that got lost: was it published? A script goes on without us."""
+    def _known(self, order: PublishOrder, job_id: str, cause: DestinationError) -> bool:
+        """After an answer that got lost: was it published? The script goes on without us."""
         try:
             with self._errors(str(order.table)):
+                self.server.ended(job_id)
                 return self._receipt(order.run_id) is not None
         except DestinationError:
             raise DestinationError(
@@ -380,7 +380,7 @@ class BigQuerySink(Database):
 
     def _drop(self, place: tuple[str, ...]) -> None:
         with self._errors("a working table"):
-            self.server.client.delete_table(self.server.named(*place), not_found_ok=True)
+            self.server.drop(place)
 
     # the rest -----------------------------------------------------------------------------------------
 
