@@ -133,6 +133,7 @@ class BqServer:
         dry: bool = False,
     ) -> Any:
         """A query job. With ``job_id`` the service runs it once, however often it is sent."""
+        from google.api_core.exceptions import Conflict
         from google.cloud import bigquery
 
         config = bigquery.QueryJobConfig(
@@ -142,10 +143,14 @@ class BqServer:
         if self.keys.dataset:
             config.default_dataset = f"{self.project}.{self.keys.dataset}"
         once: dict[str, Any] = {"job_id": job_id, "job_retry": None} if job_id else {}
-        return self.client.query(
-            sql, job_config=config, location=self.location, retry=self._retry,
-            timeout=_PATIENCE, **once,
-        )  # fmt: skip
+        try:
+            return self.client.query(
+                sql, job_config=config, location=self.location, retry=self._retry, timeout=_PATIENCE, **once
+            )
+        except Conflict:  # it was sent before, and only the answer got lost
+            if job_id is None:
+                raise
+            return self.client.get_job(job_id, location=self.location, retry=self._retry)
 
     def run(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """The finished job of one or more statements."""
