@@ -37,11 +37,23 @@ _STOP_SECONDS = 10.0
 @dataclass(frozen=True)
 class _Kind:
     """``pythons`` are tried in turn; ``command`` gets the environment's folder, the port and the data
-    folder."""
+    folder. ``alone`` are packages that are installed without what they ask for."""
 
     packages: tuple[str, ...]
     pythons: tuple[str, ...]
     command: Callable[[Path, int, Path], list[str]]
+    alone: tuple[str, ...] = ()
+
+
+def _bigquery(venv: Path, port: int, folder: Path) -> list[str]:
+    """Rows in Arrow come from a second port, which stands in the file ``storage``."""
+    storage = free_port()
+    (folder / "storage").write_text(str(storage))
+    return [
+        str(venv / "bin" / "python"), str(ROOT / "scripts" / "bigquery_emulator.py"), "--host", "127.0.0.1",
+        "--port", str(port), "--grpc-port", str(storage), "--data-dir", str(folder / "data"),
+        "--project", "emulator",
+    ]  # fmt: skip
 
 
 KINDS: dict[str, _Kind] = {
@@ -51,11 +63,16 @@ KINDS: dict[str, _Kind] = {
         pythons=("python3.11", "python3.12", "python3.13", "python3"),
         command=lambda venv, port, _: [str(venv / "bin" / "fakesnow"), "--server", "--port", str(port)],
     ),
+    # It asks for DuckDB 2, of which no extension has a wheel; it runs on 1.5.5 (see bigquery_emulator.py).
     "bigquery": _Kind(
-        packages=("local-bigquery==0.4.0", "duckdb==1.5.5", "duckdb-extension-ducklake==1.5.5",
-                  "duckdb-extension-icu==1.5.5", "duckdb-extension-spatial==1.5.5"),
+        packages=("duckdb==1.5.5", "duckdb-extension-ducklake==1.5.5", "duckdb-extension-icu==1.5.5",
+                  "duckdb-extension-spatial==1.5.5", "fastapi==0.165.0", "fastavro==1.13.1",
+                  "google-cloud-bigquery-storage==2.43.0", "grpcio==1.85.3", "mini-racer==0.14.1",
+                  "numpy==2.5.5", "prompt-toolkit==3.0.53", "pyarrow==26.0.1",
+                  "pydantic-settings==2.16.3", "pygments==2.21.0", "sqlglot==30.30.0", "uvicorn==0.54.0"),
         pythons=("python3.13",),
-        command=lambda venv, port, _: [str(venv / "bin" / "local-bigquery"), "--port", str(port)],
+        command=_bigquery,
+        alone=("local-bigquery==0.4.0",),
     ),
 }  # fmt: skip
 
@@ -84,13 +101,13 @@ def install(kind: str) -> Path:
     """
     folder, wanted = _environment(kind), KINDS[kind]
     stamp = folder / "packages"
-    listed = "\n".join(wanted.packages)
+    listed = "\n".join((*wanted.packages, *wanted.alone))
     lock_path = Path(tempfile.gettempdir()) / f"sluiceway-emulator-{kind}.lock"
     with lock_path.open("w") as lock:  # test workers that start together install once
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.exists() and stamp.read_text() == listed:
             return folder
-        python = next((p for name in wanted.pythons if (p := shutil.which(name))), None)
+        python = next((p for name in wanted.pythons if (p := _python(name))), None)
         if python is None:
             raise ServerUnavailableError(f"{kind}: none of {', '.join(wanted.pythons)} is here")
         shutil.rmtree(folder, ignore_errors=True)
@@ -98,13 +115,32 @@ def install(kind: str) -> Path:
             [python, "-m", "venv", str(folder)],
             [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet",
              "--disable-pip-version-check", *wanted.packages],
+            *([[str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps",
+                "--disable-pip-version-check", *wanted.alone]] if wanted.alone else []),
         ):  # fmt: skip
-            done = subprocess.run(command, check=False, capture_output=True, text=True)
+            done = subprocess.run(command, check=False, capture_output=True, text=True, env=_clean())
             if done.returncode != 0:
                 tail = " ".join((done.stderr or done.stdout).split())[-300:]
                 raise ServerUnavailableError(f"{kind}: {command[1:3]} failed: {tail}")
         stamp.write_text(listed)
     return folder
+
+
+def _python(name: str) -> str | None:
+    """The first of that name that starts: $PYTHON313 and the like, PATH, what pyenv has. A shim of pyenv's
+    stands in PATH even where its version is not the one that is on."""
+    version = name.removeprefix("python")
+    given = os.environ.get(f"PYTHON{version.replace('.', '')}")
+    places = [given] if given else []
+    places += [str(Path(folder) / name) for folder in os.environ.get("PATH", "").split(os.pathsep)]
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    places += [str(path) for path in sorted(pyenv.glob(f"{version}.*/bin/{name}"), reverse=True)]
+    return next((place for place in places if os.access(place, os.X_OK) and _starts(place)), None)
+
+
+def _starts(python: str) -> bool:
+    done = subprocess.run([python, "-c", "import venv"], check=False, capture_output=True)
+    return done.returncode == 0
 
 
 @contextlib.contextmanager
@@ -121,7 +157,7 @@ def start(kind: str) -> Iterator[Emulator]:
         with log.open("wb") as out:
             process = subprocess.Popen(
                 KINDS[kind].command(environment, port, folder), stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out, cwd=folder, env={**os.environ, "HOME": str(folder)},
+                stdout=out, stderr=out, cwd=folder, env=_variables(folder),
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - nothing but a system call
             )  # fmt: skip
         try:
@@ -131,6 +167,16 @@ def start(kind: str) -> Iterator[Emulator]:
             _stop(process)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _variables(folder: Path) -> dict[str, str]:
+    """Its own home, and no packages but those of its environment."""
+    return {**_clean(), "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _clean() -> dict[str, str]:
+    """Without our own PYTHONPATH: what lies there is of another Python."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def _wait(kind: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:

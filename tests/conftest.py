@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _RAN = pytest.StashKey[dict[str, str]]()
 _NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB", "spark": "Spark"}
-_EMULATORS = {"snowflake": "Snowflake's emulator"}
+_EMULATORS = {"snowflake": "Snowflake's emulator", "bigquery": "BigQuery's emulator"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -105,6 +105,32 @@ def snowflake(pytestconfig: pytest.Config) -> Iterator[Emulator]:
         "snowflake.connector.version", reason="no Snowflake's emulator: its connector is not here"
     )
     yield from _emulator("snowflake", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def bigquery(pytestconfig: pytest.Config) -> Iterator[Emulator]:
+    """An emulator of BigQuery: port, and the port of its Storage Read API in the file ``storage``."""
+    pytest.importorskip("google.cloud.bigquery", reason="no BigQuery's emulator: its client is not here")
+    yield from _emulator("bigquery", pytestconfig)
+
+
+@pytest.fixture
+def bigquery_keys(bigquery: Emulator) -> dict[str, str]:
+    """The connection to a project that holds nothing. It is one for all tests: with each more the emulator
+    gets slower."""
+    from sluiceway.connectors.bqclient import BigQueryKeys, BqServer
+
+    keys = {
+        "project": "tests",
+        "api_endpoint": f"http://{bigquery.host}:{bigquery.port}",
+        "storage_endpoint": f"{bigquery.host}:{(bigquery.folder / 'storage').read_text()}",
+    }
+    server = BqServer(BigQueryKeys(**keys))
+    server.rows("SELECT 1")
+    for dataset in server.client.list_datasets(include_all=True):
+        server.client.delete_dataset(dataset.reference, delete_contents=True)
+    server.close()
+    return keys
 
 
 @pytest.fixture

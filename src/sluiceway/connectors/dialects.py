@@ -55,7 +55,7 @@ class Dialect:
     ('a IS NOT DISTINCT FROM b', 'a <=> b', '`mart`.`x``y`')
     """
 
-    name: Literal["duckdb", "postgres", "mysql", "snowflake", "spark"]
+    name: Literal["duckdb", "postgres", "mysql", "snowflake", "spark", "bigquery"]
 
     def ident(self, name: str) -> str:
         if self.name == "snowflake":
@@ -71,6 +71,14 @@ class Dialect:
         if self.name in ("mysql", "spark"):
             return f"{left} <=> {right}"
         return f"{left} IS NOT DISTINCT FROM {right}"
+
+    def empty(self, table: str) -> str:
+        """The statement that deletes every row; ``table`` is quoted."""
+        return f"DELETE FROM {table}"
+
+    def only(self, expression: str) -> str:
+        """``expression`` of a correlated subquery that finds one row."""
+        return expression
 
     def timestamp(self, expression: str) -> str:
         """``expression`` as a naive timestamp; the session's zone must be UTC."""
@@ -142,7 +150,9 @@ class Dialect:
         if self.name == "snowflake":
             return f"UPDATE {table} SET {column} = {value} FROM {source} WHERE {condition}"
         cut = f"FROM {source} WHERE {condition}"
-        return f"UPDATE {table} SET {column} = (SELECT {value} {cut}) WHERE EXISTS (SELECT 1 {cut})"
+        return (
+            f"UPDATE {table} SET {column} = (SELECT {self.only(value)} {cut}) WHERE EXISTS (SELECT 1 {cut})"
+        )
 
     def drop_temporary(self, name: str) -> str:
         match self.name:

@@ -93,7 +93,7 @@ def create_tables(dialect: Dialect, place: Place) -> tuple[str, ...]:
         "snowflake": {},  # has none that it keeps to
         "mysql": {"receipts": ("run_id",)},  # two keys of 700 characters are more than InnoDB takes
     }
-    keys = by_dialect[dialect.name]
+    keys = by_dialect.get(dialect.name, {})
     tables = {"state": _STATE, "receipts": _RECEIPTS, "quarantine": _QUARANTINE}
     made = []
     for name, columns in tables.items():
@@ -150,16 +150,22 @@ def write_replays(dialect: Dialect, place: Place, ids: Sequence[str]) -> tuple[s
     return tuple(update for _, update in mark_quarantine(dialect, place, ids, "replayed"))
 
 
-def write_receipt(dialect: Dialect, place: Place, receipt: Receipt, undo: str = "{}") -> str:
-    """``undo``: by ``undo_json``, where the warehouse can roll back."""
+def write_receipt(
+    dialect: Dialect, place: Place, receipt: Receipt, undo: str = "{}", late: str | None = None
+) -> str:
+    """``undo``: by ``undo_json``, where the warehouse can roll back. ``late``: an expression of the server's
+    instead of the receipt's number."""
     values = (
         receipt.run_id, receipt.pipeline, receipt.table, receipt.mode, receipt.published,
         receipt.quarantined, receipt.late, receipt.snapshot, receipt.published_at,
         receipt.rolled_back, undo,
     )  # fmt: skip
+    texts = [dialect.literal(v) for v in values]
+    if late is not None:
+        texts[list(_RECEIPTS).index("late")] = late
     return (
         f"INSERT INTO {_table(dialect, place, 'receipts')} ({_names(dialect, _RECEIPTS)}) "
-        f"VALUES ({', '.join(dialect.literal(v) for v in values)})"
+        f"VALUES ({', '.join(texts)})"
     )
 
 

@@ -166,7 +166,7 @@ def load(
         case "append":
             return Load((names.insert(),))
         case "replace":
-            return Load((f"DELETE FROM {names.table}", names.insert()))
+            return Load((dialect.empty(names.table), names.insert()))
         case "merge":
             return _merge(names)
         case "scd2":

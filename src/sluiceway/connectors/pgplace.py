@@ -124,7 +124,9 @@ class PgPlace:
             raise PlanError(f"PostgreSQL can't keep '{column}' ({schema[column].type})", hint=hint)
         return {c.name: pg_type(c.type) or "text" for c in schema}
 
-    def make(self, name: str, select: str, parameters: Mapping[str, Any] | None) -> str:
+    def make(
+        self, name: str, select: str, parameters: Mapping[str, Any] | None, schema: Schema | None = None
+    ) -> str:
         table = self._table(name)
         with self._errors(f"the working table of {name}"):
             self._con.execute(f"DROP TABLE IF EXISTS {table}".encode())

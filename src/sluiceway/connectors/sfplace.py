@@ -96,7 +96,9 @@ class SfPlace:
         self._wanted = {c.name.casefold(): c.type for c in schema}
         return {c.name: sf_type(c.type) or "VARCHAR" for c in schema}
 
-    def make(self, name: str, select: str, parameters: Mapping[str, Any] | None) -> str:
+    def make(
+        self, name: str, select: str, parameters: Mapping[str, Any] | None, schema: Schema | None = None
+    ) -> str:
         table, wanted = self._table(name), self._wanted
         self._wanted = {}
         with self._errors(f"the working table of {name}"):

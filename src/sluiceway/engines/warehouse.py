@@ -54,8 +54,11 @@ class Workplace(Protocol):
         """Columns -> the types that keep them there. PlanError for one that can't be kept."""
         ...
 
-    def make(self, name: str, select: str, parameters: Mapping[str, Any] | None) -> str:
-        """A working table out of a SELECT; what can stand in FROM."""
+    def make(
+        self, name: str, select: str, parameters: Mapping[str, Any] | None, schema: Schema | None = None
+    ) -> str:
+        """A working table out of a SELECT; what can stand in FROM. ``schema``: what the plan says of its
+        columns, which the SELECT casts to ``spelled`` already."""
         ...
 
     def fill(self, name: str, engine: Engine, stage: Stage) -> str:
@@ -105,7 +108,7 @@ class WarehouseEngine:
         if not self._entered:
             raise PlanError(
                 "engine: warehouse works inside the destination, and this warehouse can't be worked in",
-                hint="use a postgres or snowflake warehouse, or engine: duckdb",
+                hint="use a postgres, snowflake or bigquery warehouse, or engine: duckdb",
             )
         from sluiceway.errors import DestinationError
 
@@ -149,7 +152,7 @@ class WarehouseEngine:
             if bad is not None:
                 condition = bad if isinstance(bad, str) else self._render(bad)
                 sql = f"SELECT *, COALESCE({condition}, FALSE) AS {self._quoted(_BAD)} FROM ({sql}) AS _rows"
-            table = place.make(name, sql, parameters)
+            table = place.make(name, sql, parameters, schema)
             return self._stage(name, table, apart=bad is not None)
 
     def _render(self, tree: exp.Expr) -> str:

@@ -15,7 +15,7 @@ __all__ = ["render"]
 ENGINES = ("spark", "postgres")
 EXECUTED = ("duckdb", "spark", "postgres", "mysql")
 """Dialects whose emitters the tests execute; the others' are written from the manuals."""
-EMULATED = ("snowflake",)
+EMULATED = ("snowflake", "bigquery")
 """Those that an emulator alone executes, which is not the warehouse."""
 
 HEAD = """# Dialects
@@ -117,7 +117,8 @@ def _row(d: Difference) -> list[str]:
 _MADE_OF = """## Primitives
 
 What rules, steps and quarantine are made of. *Not executed* is written from the engine's manual and run by
-no test here, *emulator* is run on an emulator alone ([Snowflake](snowflake.md)); an empty cell is refused.
+no test here, *emulator* is run on an emulator alone ([Snowflake](snowflake.md), [BigQuery](bigquery.md)); an
+empty cell is refused.
 
 """
 

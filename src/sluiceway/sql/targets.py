@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sluiceway.sql.rewrite.aggregates import AGGREGATE_CALLS
+from sluiceway.sql.rewrite.bigquery_calls import CALLS
 from sluiceway.sql.rewrite.calls import SPECIAL, TABLES
 from sluiceway.sql.support import TARGETS as _OWN
 from sluiceway.sql.support import Target
@@ -89,6 +90,10 @@ TARGETS: Mapping[str, Target] = {
         dialect: Target(nodes=_OWN["duckdb"].nodes - _NOWHERE - missing, functions=_functions(dialect))
         for dialect, missing in _MISSING.items()
     },
+    "bigquery": Target(
+        nodes=_OWN["duckdb"].nodes - _NOWHERE - {"Struct", "PropertyEQ"},
+        functions=frozenset(CALLS) | {"sum", "avg", "min", "max", "count", "row_number", "rank"},
+    ),
 }
 
 _INSTEAD = {

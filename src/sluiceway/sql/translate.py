@@ -18,6 +18,7 @@ from sluiceway.schema import Schema
 from sluiceway.sql.plain_select import plain_select
 from sluiceway.sql.primitives import PRIMITIVES, lower
 from sluiceway.sql.rewrite.aggregates import AGGREGATE_CALLS, AGGREGATE_NODES
+from sluiceway.sql.rewrite.bigquery import BigQueryContext, BigQueryWalk
 from sluiceway.sql.rewrite.calls import CALLS, call_of, rewrite_call
 from sluiceway.sql.rewrite.constants import CONSTANTS, folded
 from sluiceway.sql.rewrite.context import Context
@@ -101,6 +102,8 @@ def _translated(tree: Any, dialect: str, schemas: Mapping[str, Schema], where: W
     annotate(plain, schemas)
     refuse_fields(Context(dialect, where), plain, schemas)
     sides = {id(u): _types(u, schemas) for u in plain.find_all(exp.SetOperation)}
+    if dialect == "bigquery":  # a list of its own, of what is known to be the same
+        return name_outputs(BigQueryWalk(BigQueryContext(dialect, where), sides).node(plain), names)
     made = name_outputs(_Walk(Context(dialect, where), sides).node(plain), names)
     return exists_for_not_in(made) if dialect == "spark" else made
 

@@ -45,7 +45,16 @@ _SNOWFLAKE = {
     "TIMESTAMP": "TIMESTAMP_NTZ(6)", "TIMESTAMP_S": "TIMESTAMP_NTZ(6)", "TIMESTAMP_MS": "TIMESTAMP_NTZ(6)",
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_LTZ(6)", "BLOB": "BINARY", '"NULL"': "VARCHAR",
 }  # fmt: skip
-_PLAIN = {"spark": _SPARK, "postgres": _POSTGRES, "snowflake": _SNOWFLAKE}
+_BIGQUERY = {
+    "BOOLEAN": "BOOL", "TINYINT": "INT64", "SMALLINT": "INT64", "INTEGER": "INT64", "BIGINT": "INT64",
+    "HUGEINT": "INT64", "UTINYINT": "INT64", "USMALLINT": "INT64", "UINTEGER": "INT64", "UBIGINT": "NUMERIC",
+    "FLOAT": "FLOAT64", "DOUBLE": "FLOAT64", "VARCHAR": "STRING", "DATE": "DATE", "TIME": "TIME",
+    "TIMESTAMP": "DATETIME", "TIMESTAMP_S": "DATETIME", "TIMESTAMP_MS": "DATETIME",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "UUID": "STRING", "BLOB": "BYTES", "JSON": "JSON",
+    '"NULL"': "STRING",
+}  # fmt: skip
+"""As CAST takes them, which knows no widths. A HUGEINT is what sum() gives: an INT64, which raises."""
+_PLAIN = {"spark": _SPARK, "postgres": _POSTGRES, "snowflake": _SNOWFLAKE, "bigquery": _BIGQUERY}
 HELD = (
     *(t for t in _POSTGRES if t != '"NULL"'), "UHUGEINT", "TIMESTAMP_NS", "BIT", "DECIMAL(18,2)",
     "ENUM('a', 'b')", "INTEGER[]", "STRUCT(a INTEGER)", "MAP(VARCHAR, INTEGER)",
@@ -79,7 +88,11 @@ def to_engine(type_: str, dialect: str, where: Where | None = None) -> str:
     found = _PLAIN[dialect].get(upper)
     if found is not None:
         return found
-    if _WIDTH.fullmatch(upper):
+    width = _WIDTH.fullmatch(upper)
+    if dialect == "bigquery" and width:
+        small = int(width[2]) <= 9 and int(width[1]) - int(width[2]) <= 29
+        return "NUMERIC" if small else "BIGNUMERIC"
+    if width:
         made = upper.replace(",", ", ") if ", " not in upper else upper
         return made.replace("DECIMAL", "NUMBER") if dialect == "snowflake" else made
     if upper.startswith("ENUM("):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.conformance.dialects.engines import Duck, Engine, MariaDB, Postgres, Snowflake, Spark
+from tests.conformance.dialects.engines import BigQuery, Duck, Engine, MariaDB, Postgres, Snowflake, Spark
 from tests.integration.snowflakes import keys
 
 from sluiceway.connectors.sfclient import SfServer, SnowflakeKeys
@@ -55,6 +55,16 @@ def snowflake_engine(
         yield Snowflake(session, duck, tmp_path_factory.mktemp("snowflake"))
     finally:
         session.close()
+
+
+@pytest.fixture(scope="session")
+def bigquery_engine(bigquery: Emulator, duck: Duck, tmp_path_factory: pytest.TempPathFactory) -> BigQuery:
+    pytest.importorskip("google.cloud.bigquery")
+    from sluiceway.connectors.bqclient import BigQueryKeys, BqServer
+
+    endpoint = f"http://{bigquery.host}:{bigquery.port}"
+    keys = BigQueryKeys(project="dialects", dataset="edge", api_endpoint=endpoint)
+    return BigQuery(BqServer(keys), duck, tmp_path_factory.mktemp("bigquery"))
 
 
 @pytest.fixture(params=["spark", "postgres"])

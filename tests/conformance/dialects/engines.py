@@ -15,7 +15,7 @@ from tests.conformance.dialects import edge
 from sluiceway.connectors.sftypes import sf_type
 from sluiceway.duck import ident, open_duckdb
 
-__all__ = ["Duck", "Engine", "MariaDB", "Postgres", "Snowflake", "Spark", "plain"]
+__all__ = ["BigQuery", "Duck", "Engine", "MariaDB", "Postgres", "Snowflake", "Spark", "plain"]
 
 
 class Engine(Protocol):
@@ -186,6 +186,27 @@ class Snowflake:
             )
             for row in self.session.rows(f"SELECT {listed} FROM ({sql}) AS q")
         ]
+
+
+class BigQuery:
+    """An emulator of it. The edge table goes by a load job, as rows of a run do."""
+
+    dialect = "bigquery"
+
+    def __init__(self, server: Any, reference: Duck, folder: Path) -> None:
+        from sluiceway.connectors.bqrows import fill
+
+        self.server = server
+        server.make_dataset("edge")
+        # its BIGNUMERIC has 20 digits before the point, BigQuery's 38
+        types = [(name, type_) for name, (type_, _) in edge.COLUMNS.items() if name != "big"]
+        place = (server.project, "edge", "loaded")
+        rows, _ = fill(server, reference.con, "SELECT * FROM edge", types, place, folder)
+        server.run(f"CREATE TABLE edge.edge AS {rows}")
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = self.server.rows(sql)
+        return found
 
 
 def _bare(value: Any) -> Any:

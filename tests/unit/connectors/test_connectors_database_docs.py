@@ -13,7 +13,7 @@ from sluiceway import plugins
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "connectors"
 
 
-@pytest.mark.parametrize("name", ["postgres", "mysql", "snowflake"])
+@pytest.mark.parametrize("name", ["postgres", "mysql", "snowflake", "bigquery"])
 def test_the_page_names_every_key_and_no_other(name: str) -> None:
     connector = plugins.load("connectors", name)
     page = (DOCS / f"{name}.md").read_text()
@@ -27,7 +27,7 @@ def test_the_page_names_every_key_and_no_other(name: str) -> None:
     assert named == fields - {"type"}
 
 
-@pytest.mark.parametrize("name", ["postgres", "mysql", "snowflake"])
+@pytest.mark.parametrize("name", ["postgres", "mysql", "snowflake", "bigquery"])
 def test_examples_are_configurations(name: str) -> None:
     connector = plugins.load("connectors", name)
     for text in connector.examples:
@@ -36,10 +36,12 @@ def test_examples_are_configurations(name: str) -> None:
         assert (config.table is None) != (config.query is None)
 
 
-@pytest.mark.parametrize("name", ["postgres", "mysql", "snowflake"])
+@pytest.mark.parametrize("name", ["postgres", "mysql", "snowflake", "bigquery"])
 @pytest.mark.parametrize("keys", [{}, {"table": "t", "query": "SELECT 1"}])
 def test_table_or_query(name: str, keys: dict[str, str]) -> None:
     connector = plugins.load("connectors", name)
-    login = {"account": "a", "user": "u", "database": "d"} if name == "snowflake" else {}
+    login = {
+        "snowflake": {"account": "a", "user": "u", "database": "d"}, "bigquery": {"project": "p"}
+    }.get(name, {})  # fmt: skip
     with pytest.raises(ValueError, match="either table or query"):
         connector.source_config.model_validate({"type": name, **login, **keys})

@@ -1,4 +1,4 @@
-"""Primitives in BigQuery's SQL, as its manual has it; no test here executes them. Its patterns are RE2's,
+"""Primitives in BigQuery's SQL, as its manual has it; executed on an emulator alone. Its patterns are RE2's,
 as DuckDB's are. What is not sure (its casts, the text of its floats) is not here, and is refused."""
 
 from __future__ import annotations
@@ -18,16 +18,26 @@ from sluiceway.sql.emit.written import json_array, json_object, json_reasons
 __all__ = ["EMITTERS"]
 
 _CHAR = "code_points_to_string([#])"
+# its own text of a moment has fractions of 0, 3 or 6 digits, and years of four everywhere
+_STAMP = (
+    "CASE WHEN strpos(CAST(:x AS STRING), '.') > 0 THEN rtrim(rtrim(CAST(:x AS STRING), '0'), '.') "
+    "ELSE CAST(:x AS STRING) END"
+)
+_UTC = "datetime(:x, 'UTC')"
 _TEXTS = {
     "text": ":x",
     "uuid": "lower(:x)",
     "integer": "CAST(:x AS STRING)",
     "boolean": "CAST(:x AS STRING)",
-    "date": "format_date('%Y-%m-%d', :x)",
-    "timestamp": "rtrim(rtrim(format_datetime('%Y-%m-%d %H:%M:%E6S', :x), '0'), '.')",
-    "timestamptz": "concat(rtrim(rtrim(format_timestamp('%Y-%m-%d %H:%M:%E6S', :x, 'UTC'), '0'), '.'), "
-    "'+00')",
+    "date": "CAST(:x AS STRING)",
+    "timestamp": _STAMP,
+    "timestamptz": f"concat({_STAMP.replace(':x', _UTC)}, '+00')",
 }
+# it drops zeros at the end, and the point behind which there is nothing
+_DECIMAL = (
+    "CASE WHEN strpos(CAST(:x AS STRING), '.') = 0 THEN concat(CAST(:x AS STRING), '.', '{zeros}') "
+    "ELSE substr(concat(CAST(:x AS STRING), '{zeros}'), 1, strpos(CAST(:x AS STRING), '.') + {scale}) END"
+)
 _AMONG = {
     "text": "STRING",
     "integer": "INT64",
@@ -45,11 +55,16 @@ def _fn(name: str) -> Emitter:
     return lambda *args: exp.Anonymous(this=name, expressions=list(args))
 
 
-def _string_of(value: exp.Expr, type_: exp.Expr, _exact: exp.Expr | None = None) -> exp.Expr:
+def _string_of(value: exp.Expr, type_: exp.Expr, exact: exp.Expr | None = None) -> exp.Expr:
+    """A float gets the 17 digits that read back as the same number: not DuckDB's text, so not where that is
+    looked at."""
     wanted = text_of(type_)
-    if family(wanted) == "decimal":  # its own text drops zeros at the end
-        scale = re.findall(r"\d+", wanted)[1]
-        return fill("bigquery", f"format('%.{scale}f', :x)", x=value)
+    if family(wanted) == "float" and exact is None:
+        return fill("bigquery", "format('%.17g', :x)", x=value)
+    if family(wanted) == "decimal":
+        scale = int(re.findall(r"\d+", wanted)[1])
+        text = _DECIMAL.format(zeros="0" * scale, scale=scale) if scale else "CAST(:x AS STRING)"
+        return fill("bigquery", text, x=value)
     template = _TEXTS.get(family(wanted))
     if template is None:
         raise PlanError(
@@ -81,6 +96,9 @@ EMITTERS: Mapping[str, Emitter] = {
     "count_distinct_dense": _template("nullif(COUNT(DISTINCT :x), 0)", "x", "low", "high"),
     "count_if": _fn("countif"),
     "divide": _template("CAST(:a AS FLOAT64) / nullif(CAST(:b AS FLOAT64), 0)", "a", "b"),
+    "hash64": lambda *args: fill(
+        "bigquery", "farm_fingerprint(to_json_string(:x))", x=exp.Struct(expressions=list(args))
+    ),
     "hide": _template(
         "CASE WHEN char_length(:t) <= :n THEN repeat('*', char_length(:t)) "
         "ELSE concat(repeat('*', char_length(:t) - :n), right(:t, :n)) END",
