@@ -136,7 +136,8 @@ def test_editors_and_the_page_know_the_keys() -> None:
         return bool(jsonschema.Draft202012Validator(schema).is_valid(document))
 
     assert fits({"type": "spark", "master": "local[2]", "conf": {"spark.jars": "a.jar"}, "threads": 2})
-    assert fits({"type": "of_a_plugin", "anything": 1})
+    assert fits({"type": "of_a_plugin", "threads": 2})
+    assert not fits({"type": "of_a_plugin", "anything": 1})
     assert not fits({"type": "spark", "mastre": "local[2]"})
 
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.conformance.engines.pipelines import PIPELINES, write_sources
-from tests.conformance.engines.test_engines_pipelines import _facts, _run
+from tests.conformance.engines.emulated import PIPELINES, facts, run_in, write_sources
 
 from sluiceway.errors import PlanError
 
@@ -80,7 +79,7 @@ def _params() -> list[Any]:
 
 @pytest.mark.parametrize("name", _params())
 def test_bigquery_pushed_down_gives_what_duckdb_gives(project: Path, keys: dict[str, str], name: str) -> None:
-    wanted, found = (_facts(_run(project, name, place)) for place in ("filled", "inside"))
+    wanted, found = (facts(run_in(project, name, place)) for place in ("filled", "inside"))
     assert found == wanted
     filled, inside = (_contents(_server(place, keys), name) for place in ("filled", "inside"))
     assert inside == filled
@@ -91,5 +90,5 @@ def test_what_is_refused_says_so_before_anything_is_made(
     project: Path, keys: dict[str, str], name: str
 ) -> None:
     with pytest.raises(PlanError, match=REFUSED[name]):
-        _run(project, name, "inside")
+        run_in(project, name, "inside")
     assert _server("inside", keys).columns("inside", "mart", name) is None

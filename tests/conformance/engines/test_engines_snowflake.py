@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.conformance.engines.pipelines import PIPELINES, write_sources
-from tests.conformance.engines.test_engines_pipelines import _facts, _run
+from tests.conformance.engines.emulated import PIPELINES, facts, run_in, write_sources
 from tests.integration.conftest import LocalEngine
 from tests.integration.snowflakes import PASSWORD, new_database
 
@@ -96,7 +95,7 @@ EQUAL = (*(n for n in PIPELINES if n not in REFUSED), *(f"{n}_without" for n in 
 
 @pytest.mark.parametrize("name", EQUAL)
 def test_snowflake_pushed_down_gives_what_duckdb_gives(project: Path, name: str) -> None:
-    wanted, found = (_facts(_run(project, name, place)) for place in ("beside", "inside"))
+    wanted, found = (facts(run_in(project, name, place)) for place in ("beside", "inside"))
     assert found == wanted
     assert _contents(project, "inside", name) == _contents(project, "beside", name)
 
@@ -104,4 +103,4 @@ def test_snowflake_pushed_down_gives_what_duckdb_gives(project: Path, name: str)
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_sure_there_is_refused_before_anything_is_read(project: Path, name: str) -> None:
     with pytest.raises(PlanError, match=REFUSED[name]):
-        _run(project, name, "inside")
+        run_in(project, name, "inside")
