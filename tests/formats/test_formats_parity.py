@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.conformance.engines.pipelines import PIPELINES, write_sources
-from tests.conformance.engines.test_engines_pipelines import _facts
+from tests.conformance.engines.emulated import PIPELINES, facts, write_sources
 
 from sluiceway.duck import open_duckdb
 from sluiceway.run.runner import run
@@ -25,7 +24,7 @@ def test_rows_and_quarantine_are_those_of_the_embedded_engine(tables: Any, name:
     )
     write_sources(project.folder)
     wanted, found = (run(project.resolve(name, env)) for env in ("embedded", "dev"))
-    assert _facts(found) == _facts(wanted)
+    assert facts(found) == facts(wanted)
     with open_duckdb() as con:
         con.register("ours", project.frame(f"mart.{name}").toArrow())
         con.execute(f"ATTACH '{project.folder}/embedded.duckdb' AS w (READ_ONLY)")

@@ -1,4 +1,4 @@
-"""Pipelines for warehouses that are here as emulators: a dozen, since each publish takes seconds there.
+"""A dozen pipelines, for warehouses where each publish takes seconds: emulators, tables that Spark writes.
 
 ``sluiceway.testing`` has the whole suite, for engines that are really here.
 """
