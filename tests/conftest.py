@@ -94,7 +94,8 @@ def _emulator(kind: str, config: pytest.Config) -> Iterator[Emulator]:
             emulator = stack.enter_context(emulators.start(kind))
         except ServerUnavailableError as error:
             pytest.skip(f"no {name}: {error}")
-        config.stash[_RAN][name] = emulators.KINDS[kind].packages[0]
+        made_of = emulators.KINDS[kind]
+        config.stash[_RAN][name] = (*made_of.alone, *made_of.packages)[0]
         yield emulator
 
 
