@@ -20,17 +20,16 @@ from sluiceway.sql.emit.template import fill
 from sluiceway.sql.primitives import PRIMITIVES
 from sluiceway.sql.rewrite.bigquery_calls import BRANCHES, CALLS, arithmetic_of
 from sluiceway.sql.rewrite.calls import call_of
-from sluiceway.sql.rewrite.constants import constant, folded
+from sluiceway.sql.rewrite.constants import constant
 from sluiceway.sql.rewrite.context import Context
 from sluiceway.sql.rewrite.operators import OPERATORS, as_boolean, common
 from sluiceway.sql.rewrite.queries import align_sides, unordered
-from sluiceway.sql.scopes import TYPE, type_of
+from sluiceway.sql.rewrite.walk import PRIMITIVE, Walk
+from sluiceway.sql.scopes import type_of
 from sluiceway.sql.types import to_engine
 
 __all__ = ["BigQueryContext", "BigQueryWalk"]
 
-_PRIMITIVE = "SW_"
-_TEXT = "sluiceway_text"
 _LEAVES = (
     exp.Column, exp.Identifier, exp.Null, exp.Boolean, exp.Star, exp.DataType, exp.DataTypeParam,
     exp.Placeholder, exp.Var, exp.Interval, exp.IntervalSpan,
@@ -85,32 +84,8 @@ class BigQueryContext(Context):
         return to_engine(type_, "bigquery", self.where)
 
 
-class BigQueryWalk:
-    """Rewrites from the leaves up, as ``translate`` does for the other engines."""
-
-    def __init__(self, ctx: BigQueryContext, sides: Mapping[int, list[str] | None]) -> None:
-        self.ctx, self.sides = ctx, sides
-
-    def node(self, node: Any) -> Any:
-        known = type_of(node)
-        if isinstance(node, exp.Escape):
-            self._children(node.this)
-        else:
-            self._children(node)
-        made = self._rewritten(node)
-        if known is not None and isinstance(made, exp.Expr) and not isinstance(made, exp.Null):
-            made.meta[TYPE] = known
-        if made is not node and _TEXT in node.meta:
-            made.meta.setdefault(_TEXT, node.meta[_TEXT])
-        return made
-
-    def _children(self, node: Any) -> None:
-        for child in list(node.iter_expressions()):
-            if isinstance(child, exp.DataType | exp.Identifier):
-                continue
-            made = self.node(child)
-            if made is not child:
-                child.replace(made)
+class BigQueryWalk(Walk):
+    """What is not on its list is refused."""
 
     def _rewritten(self, node: Any) -> Any:
         kind = type(node)
@@ -118,7 +93,7 @@ class BigQueryWalk:
             return self._literal(node)
         if isinstance(node, _LEAVES):
             return node
-        if isinstance(node, exp.Anonymous) and node.name.startswith(_PRIMITIVE):
+        if isinstance(node, exp.Anonymous) and node.name.startswith(PRIMITIVE):
             return self._primitive(node)
         if isinstance(node, _AGGREGATES):
             return self._aggregate(node)
@@ -136,19 +111,8 @@ class BigQueryWalk:
             return node
         return fill("bigquery", "CAST(:x AS FLOAT64)", x=exp.Literal.string(str(node.name)))
 
-    def _or_constant(self, node: Any, rewrite: Callable[[Any, Any], Any]) -> Any:
-        """What can't be said but is known before the run is computed by DuckDB."""
-        original = node.copy()
-        try:
-            return rewrite(self.ctx, node)
-        except PlanError:
-            made = folded(self.ctx, original)
-            if made is None:
-                raise
-            return made
-
     def _primitive(self, node: exp.Anonymous) -> Any:
-        name = node.name.removeprefix(_PRIMITIVE).lower()
+        name = node.name.removeprefix(PRIMITIVE).lower()
         emitter = PRIMITIVES[name].emitters.get("bigquery")
         if emitter is None:
             raise self.ctx.refuse(node, f"{name} can't be written for", "run this pipeline on DuckDB")
