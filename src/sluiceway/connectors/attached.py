@@ -269,11 +269,7 @@ class AttachedSink:
             DUCKDB, self._parts(order.table), good, staged.schema.names, order,
             reads=self._reads(con, order.table),
         )  # fmt: skip
-        for sql in plan.prepare:
-            con.execute(sql)
-        for check in plan.checks:
-            check.enforce(_number(con, check.sql), str(order.table))
-        late = _number(con, plan.late) if plan.late else 0
+        late = plan.ready(con.execute, lambda sql: _number(con, sql), str(order.table))
         statements = plan.statements
         if order.mode in ("append", "replace") and self._insert(con, staged, order):
             statements = ()  # the DELETE of replace was its part too

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sluiceway.connectors import ledger
 from sluiceway.connectors.database import Database, Session
-from sluiceway.connectors.loading import check_order, load
+from sluiceway.connectors.loading import Load, check_order, load
 from sluiceway.duck import ident as duck_ident
 from sluiceway.duck import literal, open_duckdb
 from sluiceway.errors import DestinationError
@@ -24,7 +24,7 @@ from sluiceway.schema import TableName
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["DatabaseSink", "give_up"]
+__all__ = ["DatabaseSink", "carried_out", "give_up", "is_here"]
 
 _ROWS = "_sluiceway_rows"
 _ASK_AGAIN = 10.0
@@ -198,6 +198,9 @@ class DatabaseSink(Database):
     @contextmanager
     def _staging(self, staged: Staged) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, str | None]]:
         """DuckDB, and SELECTs of the good and of the quarantined rows in it, whatever engine staged them."""
+        if is_here(staged):
+            yield staged.engine.local.connection, staged.good, staged.quarantined
+            return
         if staged.engine is not None and staged.engine.name == "duckdb":
             yield staged.engine.connection, staged.good, staged.quarantined
             return
@@ -247,14 +250,7 @@ class DatabaseSink(Database):
             self.dialect, target, relation_of, names, order,
             prefixes=self._prefixes([(c.name, c.spelled) for c in columns], order.key),
         )  # fmt: skip
-        for sql in plan.prepare:
-            session.execute(sql)
-        for check in plan.checks:
-            check.enforce(int(session.rows(check.sql)[0][0]), str(order.table))
-        late = int(session.rows(plan.late)[0][0]) if plan.late else 0
-        for sql in plan.statements:
-            session.execute(sql)
-        return late
+        return carried_out(plan, session, order)
 
     def _counted(self, taken: int, staged: Staged, order: PublishOrder) -> None:
         if taken != staged.published:
@@ -324,3 +320,12 @@ def _copied(con: duckdb.DuckDBPyConnection, staged: Staged, name: str, sql: str)
     finally:
         con.unregister("_sluiceway_reader")
     return f"SELECT * FROM _sluiceway_{name}"
+
+
+def is_here(staged: Staged) -> bool:
+    """The rows lie in the warehouse itself: ``engine: warehouse`` staged them."""
+    return staged.engine is not None and staged.engine.name == "warehouse"
+
+
+def carried_out(plan: Load, session: Session, order: PublishOrder) -> int:
+    return plan.carry_out(session.execute, lambda sql: int(session.rows(sql)[0][0]), str(order.table))

@@ -29,7 +29,7 @@ from typing import Any
 from sluiceway.connectors.durable import exchange, file_key, rename, sync_folder, write_json
 from sluiceway.errors import DestinationError
 
-__all__ = ["Intent", "Places"]
+__all__ = ["Intent", "Places", "move_once", "read_intent"]
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,9 @@ class Intent:
     @classmethod
     def load(cls, path: Path) -> Intent | None:
         """None where there is none."""
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        found = read_intent(path)
+        if found is None:
             return None
-        except ValueError as error:
-            # written beside and renamed, so a broken one was not left by a crash of ours
-            raise DestinationError(
-                f"{path} is damaged: {error}", hint="restore it, or remove it to give that publish up"
-            ) from error
         pairs = tuple((a, b) for a, b in found["beside"])
         return cls(**{**found, "files": tuple(found["files"]), "beside": pairs})
 
@@ -110,7 +104,7 @@ class Intent:
         else:
             self._append(live, rows)
         for staged, final in self.beside:
-            _move(places.root / staged, places.root / final)
+            move_once(places.root / staged, places.root / final)
         os.unlink(places.intent(self.table))  # noqa: PTH108 - the kill tests count this call
         sync_folder(places.intent(self.table).parent)
         shutil.rmtree(places.staging(self.table), ignore_errors=True)  # left-overs go at the next publish
@@ -118,7 +112,7 @@ class Intent:
     def _append(self, live: Path, rows: Path) -> None:
         for name in self.files:
             _make_durable((live / name).parent, live.parent)
-            _move(rows / name, live / name)
+            move_once(rows / name, live / name)
 
     def _replace(self, live: Path, rows: Path, places: Places) -> None:
         if (live / self.files[0]).exists():  # names hold the run: the new rows are in place already
@@ -130,7 +124,7 @@ class Intent:
             rename(rows, live)
 
 
-def _move(source: Path, target: Path) -> None:
+def move_once(source: Path, target: Path) -> None:
     if source.exists():
         rename(source, target)
     elif not target.exists():
@@ -149,3 +143,20 @@ def _make_durable(folder: Path, root: Path) -> None:
     for path in reversed(missing):
         path.mkdir(exist_ok=True)
         sync_folder(path.parent)
+
+
+def read_intent(path: Path) -> dict[str, Any] | None:
+    """None where there is none.
+
+    Raises:
+        DestinationError: it is damaged: written beside and renamed, it was not left so by a crash of ours.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DestinationError(
+            f"{path} is damaged: {error}", hint="restore it, or remove it to give that publish up"
+        ) from error
+    return found

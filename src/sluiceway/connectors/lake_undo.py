@@ -54,7 +54,7 @@ class _Plan:
 
 def undo(sink: DuckLakeSink, run_id: str, *, new_run_id: str, force: bool, keep_cursor: bool) -> Receipt:
     """See ``Sink.rollback``."""
-    receipt = _receipt(sink, run_id)
+    receipt = ledger.to_undo(sink.receipts(run_id=run_id), run_id)
     table = TableName.parse(receipt.table)
     plan = _Plan(())
 
@@ -80,22 +80,6 @@ def undo(sink: DuckLakeSink, run_id: str, *, new_run_id: str, force: bool, keep_
     finally:
         for name in (_TOUCHED, _BEFORE):
             sink._con.execute(f"DROP TABLE IF EXISTS {name}")
-
-
-def _receipt(sink: DuckLakeSink, run_id: str) -> Receipt:
-    found = sink.receipts(run_id=run_id)
-    if not found:
-        raise DestinationError(
-            f"the warehouse has no receipt of run {run_id}", hint="sluiceway runs list shows the runs"
-        )
-    receipt = found[0]
-    if receipt.rolled_back:
-        raise DestinationError(f"run {run_id} is rolled back already")
-    if receipt.mode == "rollback":
-        raise DestinationError(
-            f"{run_id} is a rollback itself", hint="run the pipeline again to load its rows once more"
-        )
-    return receipt
 
 
 def _runs(

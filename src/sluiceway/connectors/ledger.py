@@ -21,6 +21,7 @@ from datetime import datetime
 from typing import Any
 
 from sluiceway.connectors.dialects import Dialect, Kind, naive_utc
+from sluiceway.errors import DestinationError
 from sluiceway.exchange import QUARANTINE_COLUMNS, Cursor, PublishOrder, Receipt, Staged
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "select_quarantine",
     "select_receipts",
     "select_state",
+    "to_undo",
     "undo_json",
     "undo_of",
     "write_quarantine",
@@ -227,6 +229,26 @@ def receipt_of(row: Sequence[Any]) -> Receipt:
         quarantined=int(quarantined), snapshot=snapshot, published_at=naive_utc(at), late=int(late),
         rolled_back=bool(rolled_back),
     )  # fmt: skip
+
+
+def to_undo(found: Sequence[Receipt], run_id: str) -> Receipt:
+    """The receipt of a run that is to be rolled back, out of those that the warehouse has of it.
+
+    Raises:
+        DestinationError: there is none, or it was rolled back, or is a rollback.
+    """
+    if not found:
+        raise DestinationError(
+            f"the warehouse has no receipt of run {run_id}", hint="sluiceway runs list shows the runs"
+        )
+    receipt = found[0]
+    if receipt.rolled_back:
+        raise DestinationError(f"run {run_id} is rolled back already")
+    if receipt.mode == "rollback":
+        raise DestinationError(
+            f"{run_id} is a rollback itself", hint="run the pipeline again to load its rows once more"
+        )
+    return receipt
 
 
 def cursor_of(row: Sequence[Any]) -> Cursor:

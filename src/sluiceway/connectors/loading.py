@@ -4,13 +4,7 @@
 transaction a sink does::
 
     plan = load(POSTGRES, ("mart", "orders"), staging, columns, order)
-    for statement in plan.prepare:
-        execute(statement)
-    for check in plan.checks:            # a number above 0: the publish is refused, roll back
-        check.enforce(count(check.sql), table)
-    late = count(plan.late) if plan.late else 0
-    for statement in plan.statements:
-        execute(statement)
+    late = plan.carry_out(execute, count, table)       # raises where the publish is refused: roll back
 
 where ``staging`` is a relation, or a SELECT in parentheses, that holds exactly the good rows, and
 ``columns`` are its columns, all of them in the target too. Columns of the target that the batch lacks
@@ -32,7 +26,7 @@ What the modes mean:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sluiceway.connectors.dialects import DUCKDB, MYSQL, POSTGRES, Dialect
@@ -87,6 +81,28 @@ class Load:
     checks: tuple[Check, ...] = ()
     late: str | None = None
     before: tuple[str, ...] = ()
+
+    def ready(self, execute: Callable[[str], object], count: Callable[[str], int], table: str) -> int:
+        """All that goes before the target is touched; the number of late rows.
+
+        Args:
+            execute: run a statement. ``count``: the number that a SELECT gives. ``table``: for messages.
+
+        Raises:
+            DestinationError: a check refuses the publish.
+        """
+        for sql in self.prepare:
+            execute(sql)
+        for check in self.checks:
+            check.enforce(count(check.sql), table)
+        return count(self.late) if self.late else 0
+
+    def carry_out(self, execute: Callable[[str], object], count: Callable[[str], int], table: str) -> int:
+        """The whole load, in the caller's transaction; see ``ready``."""
+        late = self.ready(execute, count, table)
+        for sql in self.statements:
+            execute(sql)
+        return late
 
 
 def check_order(verdict: Verdict, staged: Staged, order: PublishOrder) -> None:

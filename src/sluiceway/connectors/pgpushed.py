@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sluiceway.connectors import ledger
-from sluiceway.connectors.dbsink import DatabaseSink
+from sluiceway.connectors.dbsink import DatabaseSink, carried_out, is_here
 from sluiceway.connectors.loading import load
 from sluiceway.connectors.pgplace import PgPlace
 from sluiceway.duck import ident, relation
@@ -68,18 +66,10 @@ class PushedDown(DatabaseSink):
         columns = self._asked(str(table), lambda session: self._pg_columns(session, table))
         return f"SELECT {server_columns(columns)} FROM {relation(*self._parts(table))}"
 
-    @contextmanager
-    def _staging(self, staged: Staged) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, str | None]]:
-        if not _is_here(staged):
-            with super()._staging(staged) as found:
-                yield found
-            return
-        yield staged.engine.local.connection, staged.good, staged.quarantined
-
     def _load(
         self, session: Session, con: duckdb.DuckDBPyConnection, staged: Staged, order: PublishOrder, good: str
     ) -> int:
-        if not _is_here(staged):
+        if not is_here(staged):
             return super()._load(session, con, staged, order, good)
         there = {c.name.casefold(): c for c in self._describe(session, order.table) or ()}
         columns = [there[name.casefold()] for name in staged.schema.names]
@@ -90,23 +80,12 @@ class PushedDown(DatabaseSink):
         rows = f"(SELECT {listed} FROM ({good}) AS _good)"
         self._counted(int(session.rows(f"SELECT count(*) FROM {rows} AS _rows")[0][0]), staged, order)
         plan = load(self.dialect, self._parts(order.table), rows, [c.name for c in columns], order)
-        for sql in plan.prepare:
-            session.execute(sql)
-        for check in plan.checks:
-            check.enforce(int(session.rows(check.sql)[0][0]), str(order.table))
-        late = int(session.rows(plan.late)[0][0]) if plan.late else 0
-        for sql in plan.statements:
-            session.execute(sql)
-        return late
+        return carried_out(plan, session, order)
 
     def _quarantine(
         self, session: Session, con: duckdb.DuckDBPyConnection, staged: Staged, order: PublishOrder, bad: str
     ) -> None:
-        if not _is_here(staged):
+        if not is_here(staged):
             super()._quarantine(session, con, staged, order, bad)
             return
         session.execute(ledger.write_quarantine(self.dialect, self._place, bad))
-
-
-def _is_here(staged: Staged) -> Any:
-    return staged.engine is not None and staged.engine.name == "warehouse"

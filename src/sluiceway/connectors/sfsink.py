@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors import ledger
 from sluiceway.connectors.database import Session, TargetColumn
-from sluiceway.connectors.dbsink import DatabaseSink, give_up
+from sluiceway.connectors.dbsink import DatabaseSink, carried_out, give_up, is_here
 from sluiceway.connectors.dialects import SNOWFLAKE
 from sluiceway.connectors.loading import Load, load
 from sluiceway.connectors.sfclient import SfServer, sf_errors
@@ -269,14 +269,7 @@ class SnowflakeSink(DatabaseSink):
             self._counted(_ours(session).load(self._rows or target, con, rows, self._folder), staged, order)
             if not self._rows:
                 return 0
-        for sql in plan.prepare:
-            session.execute(sql)
-        for check in plan.checks:
-            check.enforce(int(session.rows(check.sql)[0][0]), str(order.table))
-        late = int(session.rows(plan.late)[0][0]) if plan.late else 0
-        for sql in plan.statements:
-            session.execute(sql)
-        return late
+        return carried_out(plan, session, order)
 
     def _quarantine(
         self, session: Session, con: duckdb.DuckDBPyConnection, staged: Staged, order: PublishOrder, bad: str
@@ -297,14 +290,6 @@ class SnowflakeSink(DatabaseSink):
                 f"{order.table}: of {staged.quarantined_rows} rows to quarantine Snowflake took {taken}",
                 hint="nothing was published; run it again",
             )
-
-    @contextmanager
-    def _staging(self, staged: Staged) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, str | None]]:
-        if not is_here(staged):
-            with super()._staging(staged) as found:
-                yield found
-            return
-        yield staged.engine.local.connection, staged.good, staged.quarantined
 
     # locks ------------------------------------------------------------------------------------------
 
@@ -348,8 +333,3 @@ def _ours(session: Session) -> SfSession:
 def _written(column: SfColumn) -> str:
     """The type in which DuckDB writes a column: what Snowflake would cut off is an error here."""
     return "VARCHAR" if column.type == "JSON" else column.type
-
-
-def is_here(staged: Staged) -> bool:
-    """The rows lie in the warehouse itself."""
-    return staged.engine is not None and staged.engine.name == "warehouse"

@@ -18,16 +18,14 @@ of its own, and whoever settles an intent waits for it before looking into the l
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sluiceway.connectors.durable import sync_folder, write_json
-from sluiceway.connectors.filejournal import Places, _move
+from sluiceway.connectors.filejournal import Places, move_once, read_intent
 from sluiceway.connectors.filerecords import receipt_json, receipt_of
-from sluiceway.errors import DestinationError
 from sluiceway.exchange import Receipt
 
 __all__ = ["TableIntent"]
@@ -51,21 +49,16 @@ class TableIntent:
     @classmethod
     def load(cls, path: Path) -> TableIntent | None:
         """None where there is none."""
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        found = read_intent(path)
+        if found is None:
             return None
-        except ValueError as error:
-            raise DestinationError(
-                f"{path} is damaged: {error}", hint="restore it, or remove it to give that publish up"
-            ) from error
         return cls(**{**found, "beside": tuple((a, b) for a, b in found["beside"])})
 
     def carry_out(self, places: Places, snapshot: str | None) -> Receipt:
         """Idempotent, from any point at which it was killed. The caller holds the table's lock."""
         for staged, final in self.beside:
             (places.root / final).parent.mkdir(exist_ok=True)
-            _move(places.root / staged, places.root / final)
+            move_once(places.root / staged, places.root / final)
         receipt = replace(receipt_of(self.receipt), snapshot=snapshot)
         write_json(places.receipt(self.run_id, self.table), receipt_json(receipt))
         self.drop(places)

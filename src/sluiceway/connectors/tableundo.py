@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.connectors import ledger
 from sluiceway.connectors.durable import file_key, sync_folder, write_json
 from sluiceway.connectors.filerecords import receipt_json, statuses_json
 from sluiceway.connectors.tableformat import table_sql
@@ -68,18 +69,7 @@ def undo(sink: TableSink, run_id: str, *, new_run_id: str, force: bool, keep_cur
 
 def _runs(sink: TableSink, run_id: str, *, force: bool) -> list[Receipt]:
     """The run and those after it on its table, oldest first."""
-    found = sink.receipts(run_id=run_id)
-    if not found:
-        raise DestinationError(
-            f"the warehouse has no receipt of run {run_id}", hint="sluiceway runs list shows the runs"
-        )
-    receipt = found[0]
-    if receipt.rolled_back:
-        raise DestinationError(f"run {run_id} is rolled back already")
-    if receipt.mode == "rollback":
-        raise DestinationError(
-            f"{run_id} is a rollback itself", hint="run the pipeline again to load its rows once more"
-        )
+    receipt = ledger.to_undo(sink.receipts(run_id=run_id), run_id)
     of_table = [r for r in sink.receipts() if r.table == receipt.table]
     live = [r for r in of_table if not r.rolled_back and r.mode != "rollback"]
     runs = [r for r in reversed(live) if (r.published_at, r.run_id) >= (receipt.published_at, receipt.run_id)]
