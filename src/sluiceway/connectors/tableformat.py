@@ -85,7 +85,7 @@ class TableFormat:
         try:
             loader = session._jvm.java.lang.Thread.currentThread().getContextClassLoader()  # noqa: SLF001
             loader.loadClass(self.needs)
-        except Exception as error:
+        except Exception as error:  # py4j has no one class for what the JVM throws; all else goes on
             if not type(error).__module__.startswith("py4j"):
                 raise
             return False

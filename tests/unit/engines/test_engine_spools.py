@@ -9,7 +9,7 @@ import pytest
 import sqlglot
 
 from sluiceway.connectors.types import leaves
-from sluiceway.engines.base import EngineSettings
+from sluiceway.engines.base import EngineSettings, Stage
 from sluiceway.engines.duckdb import DuckDBEngine, scan_files
 
 SPOOLS = DuckDBEngine.capabilities.spools
@@ -118,3 +118,17 @@ def test_reserved_names_are_those_that_tell_rows_apart(engine: DuckDBEngine) -> 
         column.name for column in sqlglot.parse_one(stage.row, read="duckdb").find_all(sqlglot.exp.Column)
     }
     assert used == RESERVED
+
+
+def test_files_that_a_lake_keeps_are_small_and_those_of_a_spool_quick(engine: DuckDBEngine) -> None:
+    """Numbers that only grow are kept as differences; without that the file is as large as the numbers."""
+    sql = "SELECT range * 1000003 AS id FROM range(200000)"
+    kept, spooled = engine.stage("kept", sql, keep=True), engine.stage("spooled", sql)
+
+    def said(stage: Stage) -> set[tuple[str, str]]:
+        files = ", ".join(f"'{file}'" for file in stage.files)
+        return set(engine.query(f"SELECT compression, encodings FROM parquet_metadata([{files}])"))
+
+    assert said(kept) == {("ZSTD", "DELTA_BINARY_PACKED")}
+    assert said(spooled) == {("LZ4_RAW", "DELTA_BINARY_PACKED")}
+    assert sum(file.stat().st_size for file in kept.files) < 200_000 * 8 / 4

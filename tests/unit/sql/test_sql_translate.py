@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -205,3 +207,28 @@ def test_its_columns_are_declared() -> None:
     with pytest.raises(PlanError, match="found out by themselves"):
         SqlStep.model_validate({"query": "SELECT k FROM _", "columns": {"k": "INTEGER"}}).declared(HERE)
     assert SqlStep.model_validate({"query": "SELECT k FROM _"}).declared(HERE) is None
+
+
+def test_duckdb_needs_nothing_of_the_translation() -> None:
+    code = (
+        "import sys\n"
+        "from sluiceway.plan import build\n"
+        "from sluiceway.sql.translate import translate\n"
+        "import sqlglot\n"
+        "translate(sqlglot.parse_one('SELECT 1 AS a'), 'duckdb')\n"
+        "print('sluiceway.sql.rewrite.statement' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_not_in_that_may_meet_a_null_stays_what_it_is_on_spark() -> None:
+    """With a NULL among the keys no row passes a NOT IN; a NOT EXISTS would let them pass."""
+    filled = "NOT k IS NULL AND NOT k IN (SELECT n.k FROM t AS n WHERE NOT n.k IS NULL)"
+    assert "NOT EXISTS" in written(f"SELECT k FROM t WHERE {filled}", "spark")
+    for open_ in (
+        "NOT k IN (SELECT n.k FROM t AS n WHERE NOT n.k IS NULL)",
+        "NOT k IS NULL AND NOT k IN (SELECT n.k FROM t AS n)",
+        "NOT k IS NULL OR NOT k IN (SELECT n.k FROM t AS n WHERE NOT n.k IS NULL)",
+    ):
+        assert "EXISTS" not in written(f"SELECT k FROM t WHERE {open_}", "spark")
