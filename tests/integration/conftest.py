@@ -83,7 +83,10 @@ class ProjectOnDisk:
                     con.execute(f"DETACH {ident(name)}")
 
     def query(self, sql: str, table: str | None = None) -> list[tuple[Any, ...]]:
-        """Ask the warehouse; ``{t}`` in the SQL stands for the table's rows."""
+        """Ask the warehouse; ``{t}`` in the SQL stands for the table's rows.
+
+        Without an ORDER BY the rows come sorted by how they look: no order is promised.
+        """
         with self.opened() as (sink, con):
             if table is not None:
                 if sink.columns(TableName.parse(table)) is None:
@@ -91,7 +94,8 @@ class ProjectOnDisk:
                 sql = sql.replace("{t}", f"({sink.scan(TableName.parse(table))}) AS _t")
             if "{q}" in sql:
                 sql = sql.replace("{q}", f"({sink.quarantine()}) AS _q")
-            return con.execute(sql).fetchall()
+            rows = con.execute(sql).fetchall()
+            return rows if "ORDER BY" in sql else sorted(rows, key=repr)
 
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
         return self.query(f"SELECT {columns} FROM {{t}} ORDER BY ALL", table)
