@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluiceway import plugins
-from sluiceway.connectors.base import ConnectorContext, Read
-from sluiceway.engines.base import EngineSettings
-from sluiceway.errors import ConfigError, DataQualityError, EngineError, PlanError, SluicewayError
+from sluiceway.errors import ConfigError, DataQualityError, PlanError, SluicewayError
 from sluiceway.ids import new_run_id
 from sluiceway.plan.build import plain
 from sluiceway.plan.nodes import AuditGate, AuditSource
@@ -26,30 +21,19 @@ from sluiceway.run.gate import decide, dimensions, score
 from sluiceway.run.inplace import metadata
 from sluiceway.run.prepared import prepared
 from sluiceway.run.quarantine_rows import kept_of
-from sluiceway.run.reach import Reach
 from sluiceway.run.reading import reading, unchanged
-from sluiceway.run.resolve import fits, open_engine, side_of
 from sluiceway.run.result import CheckResult, NodeResult, RunResult
 from sluiceway.run.runner import Progress, run
+from sluiceway.run.standing import Standing, standing
 from sluiceway.run.target import bind_target
-from sluiceway.run.warehouse import sink_of
-from sluiceway.schema import Schema, TableName
 from sluiceway.spec.contract import load_contract
-from sluiceway.spec.model import DeclaredRule, QualitySpec
-from sluiceway.spec.resolve import environment_of
+from sluiceway.spec.model import QualitySpec
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
-    from sluiceway.connectors.base import Sink, Source
-    from sluiceway.engines.base import Engine
-    from sluiceway.spec.model import EnvironmentSpec, Pipeline, Project
+    from sluiceway.spec.model import ContractSpec, Pipeline, Project
 
 __all__ = ["check_data", "check_pipeline", "metadata", "plain"]
-
-_BY_SUFFIX = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json",
-    ".parquet": "parquet",
-}  # fmt: skip
 
 
 def check_pipeline(pipeline: Pipeline, *, progress: Progress | None = None) -> RunResult:
@@ -101,7 +85,7 @@ def _in_order(results: Mapping[str, CheckResult], checks: Sequence[Check]) -> li
 
 
 def check_data(
-    target: str,
+    target: Any,
     contract: Path,
     *,
     project: Project | None = None,
@@ -110,7 +94,7 @@ def check_data(
     memory_limit: str | None = None,
     threads: int | None = None,
 ) -> RunResult:
-    """Judge what stands: a file (glob) or a dataset ``namespace.name`` of the warehouse.
+    """Judge what stands by a contract: whatever ``standing`` takes.
 
     What metadata proves is not read; the rest takes as few scans as is fastest.
 
@@ -119,123 +103,53 @@ def check_data(
     """
     begun = time.monotonic()
     spec = load_contract(contract, project=project)
-    rules = tuple(spec.rules)
-    result = RunResult(new_run_id(), f"check {target}", environment or "", table=target)
-    with tempfile.TemporaryDirectory(prefix="sluiceway-") as scratch:
-        env = _environment(project, environment)
-        settings = env.engine if env is not None else EngineSettings()
-        settings = replace(
-            settings,
-            memory_limit=memory_limit or settings.memory_limit,
-            threads=threads or settings.threads,
-        )
-        engine = open_engine(settings, Path(scratch))
-        try:
-            with _target(target, project, env, engine, folder or Path.cwd()) as (schema, sql, bounds, rows):
-                _judge(
-                    result, rules, spec.raw, schema, sql, bounds, rows, engine, QualitySpec(), spec.classified
-                )
-        except SluicewayError as error:
-            if isinstance(error, ConfigError):
-                raise
-            result.status, result.error = "failed", error
-        finally:
-            engine.close()
+    name = target if isinstance(target, str | Path) else "data"
+    result = RunResult(new_run_id(), f"check {name}", environment or "", table=str(name))
+    opened = standing(
+        target,
+        project=project,
+        environment=environment,
+        folder=folder,
+        memory_limit=memory_limit,
+        threads=threads,
+    )
+    try:
+        with opened as data:
+            result.environment = data.environment.name if data.environment is not None else ""
+            _judge(result, spec, data, QualitySpec())
+    except SluicewayError as error:
+        if isinstance(error, ConfigError):
+            raise
+        result.status, result.error = "failed", error
     result.execution_time = time.monotonic() - begun
-    result.environment = env.name if env is not None else ""
     if project is not None:
         _record(project, result)
     return result
 
 
-def _environment(project: Project | None, name: str | None) -> EnvironmentSpec | None:
-    if project is None:
-        return None
-    return environment_of(project, name)
-
-
-Target = tuple[Schema, str, Mapping[str, tuple[Any, Any, int | None]], int | None]
-
-
-@contextmanager
-def _target(
-    target: str, project: Project | None, env: EnvironmentSpec | None, engine: Engine, folder: Path
-) -> Iterator[Target]:
-    kind = _BY_SUFFIX.get(Path(target).suffix.lower())
-    if kind is not None:
-        connector = plugins.load("connectors", kind)
-        config = connector.source_config.model_validate({"type": kind, "path": target})
-        source: Source = connector.source(config, ConnectorContext(project=folder, name=target))
-        try:
-            schema = source.schema()
-            reach = Reach(engine)
-            sql = reach.scan(target, source, Read())
-            if sql is None:
-                _, sql = reach.fetch(target, source, Read())
-            bounds, rows = metadata(source)
-            engine.seal(source.folders())
-            try:
-                yield schema, sql, bounds, rows
-            except EngineError as error:
-                told = source.failure(error)
-                if told is None:
-                    raise
-                raise told from error
-        finally:
-            source.close()
-        return
-    if project is None or env is None:
-        raise PlanError(
-            f"'{target}' is no file that Sluiceway knows, and there is no project to look for a dataset in",
-            hint="name a .csv, .json, .jsonl or .parquet file, or pass --project",
-        )
-    sink: Sink = sink_of(project, env)
-    try:
-        fits(sink, env.engine)
-        sink.open(side_of(engine, sink))
-        table = TableName.parse(target)
-        found = sink.columns(table)
-        if found is None:
-            raise PlanError(f"there is no table {table} in the warehouse of environment {env.name}")
-        engine.seal(sink.folders())
-        yield found, Reach(engine).table(sink, table), {}, None
-    finally:
-        sink.close()
-
-
-def _judge(
-    result: RunResult,
-    rules: tuple[DeclaredRule, ...],
-    raw: Mapping[str, Any],
-    schema: Schema,
-    sql: str,
-    bounds: Mapping[str, tuple[Any, Any, int | None]],
-    rows: int | None,
-    engine: Engine,
-    quality: QualitySpec,
-    classified: frozenset[str],
-) -> None:
+def _judge(result: RunResult, spec: ContractSpec, data: Standing, quality: QualitySpec) -> None:
+    rules, schema, engine = tuple(spec.rules), data.schema, data.engine
     if not rules:
         raise PlanError("the contract has no rules to check", hint="add quality: to a property or the schema")
     relations = Relations(engine.capabilities.dialect, hints=engine.capabilities.cte_hints)
-    relations.scan(BATCH, sql, schema=schema)
+    relations.scan(BATCH, data.sql, schema=schema)
     context = RuleContext(
         schema=schema,
         where=rules[0].where,
         started_at=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}",
-        bounds=bounds,
+        bounds=data.bounds,
     )
     checks = []
     for declared in rules:
         own = replace(context, where=declared.where)
         declared.rule.validate_for(own)
         checks.append(Check("", declared.rule, declared.where, own, "gate"))
-    planned = with_bounds(assign(number_checks(checks)), bounds)
+    planned = with_bounds(assign(number_checks(checks)), data.bounds)
     audit = Audit(engine, relations, {})
     begun = time.monotonic()
-    hidden = frozenset(name.casefold() for name in classified)
+    hidden = frozenset(name.casefold() for name in spec.classified)
     sampling = Sampling(kept_of(schema), (), hidden, quality.samples)
-    count, results = audit.in_place(planned, rows, sampling)
+    count, results = audit.in_place(planned, data.rows, sampling)
     ordered = [results[check.id] for check in planned]
     result.samples = {
         r.check.id: audit.samples(r.check, BATCH, sampling)
