@@ -9,6 +9,8 @@ import pytest
 from tests.integration.databases import MODES, TO_POSTGRES, into
 from tests.integration.test_run_databases import loads
 
+from sluiceway.duck import open_duckdb
+
 if TYPE_CHECKING:
     from scripts.servers import Server
 
@@ -40,5 +42,57 @@ def left_over(server: Server, database: str) -> list[tuple[Any, ...]]:
     return server.execute(
         "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "WHERE nspname = '_sluiceway_work' AND relkind = 'r'",
+        database=database,
+    )
+
+
+EVERY_TYPE = """\
+pipeline: PIPE
+sources:
+  a: {type: parquet, path: a.parquet}
+rules:
+  - range: {column: id, min: 0}
+    on_fail: quarantine
+destination: {table: mart.PIPE, mode: MODE}
+"""
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_a_new_table_is_made_as_any_engine_makes_it(
+    postgres: Server, pg: str, make_project: Any, mode: str
+) -> None:
+    """Rows and table come by one statement there; its columns are what CREATE TABLE would have made."""
+    text = EVERY_TYPE.replace("MODE", mode)
+    project = make_project(
+        {"pipelines/x.yml": text.replace("PIPE", "x"), "pipelines/y.yml": text.replace("PIPE", "y")},
+        settings=INSIDE,
+    )
+    with open_duckdb() as con:
+        con.execute(
+            "COPY (SELECT range - 1 AS id, range::SMALLINT AS small, 'é' || range AS text, "
+            "1.5::DECIMAL(18,2) AS money, TRUE AS flag, DATE '2026-01-02' AS day, "
+            "TIMESTAMP '2026-01-02 03:04:05.000006' AS at, "
+            "TIMESTAMPTZ '2026-01-02 03:04:05+00' AS zoned, range::DOUBLE / 3 AS ratio, "
+            "'\\x00a'::BLOB AS bytes, uuid() AS u FROM range(4)) "
+            f"TO '{project.folder / 'a.parquet'}' (FORMAT parquet)"
+        )
+    first = project.run("x")
+    assert first.error is None
+    assert (first.records.staged, first.records.published, first.records.quarantined) == (4, 3, 1)
+    (project.folder / "sluiceway.yml").write_text(TO_POSTGRES)
+    assert project.run("y").error is None
+    assert columns(postgres, pg, "x") == columns(postgres, pg, "y") != []
+    assert project.rows("mart.x") == project.rows("mart.y")
+    (project.folder / "sluiceway.yml").write_text(INSIDE)
+    again = project.run("x")
+    assert (again.error, again.records.published) == (None, 3)
+    assert len(project.rows("mart.x")) == (6 if mode == "append" else 3)
+
+
+def columns(server: Server, database: str, table: str) -> list[tuple[Any, ...]]:
+    return server.execute(
+        "SELECT column_name, data_type, numeric_precision, numeric_scale, is_nullable, datetime_precision "
+        f"FROM information_schema.columns WHERE table_schema = 'mart' AND table_name = '{table}' "
+        "ORDER BY ordinal_position",
         database=database,
     )

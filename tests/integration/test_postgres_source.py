@@ -325,7 +325,7 @@ def test_the_password_stands_nowhere_in_the_engine(
         sql = source.native_scan(on, Read())
         shown = [
             sql,
-            on.explain(sql),
+            on.explain(sql).text,
             on.query("FROM duckdb_databases()"),
             on.query("FROM duckdb_secrets()"),
             source,

@@ -30,6 +30,8 @@ def command(options: Options, pipeline: str, engine_plan: bool, values: tuple[st
     print_plan(options.console, document, resolved.project.folder, sql=True)
     if "engine_plan" in document:
         options.console.say(f"\n{document['engine_plan']}")
+        if document["engine_scans"] is not None:
+            options.console.say(f"  the staging query reads stored rows in {document['engine_scans']} scans")
     options.console.document(document)
 
 

@@ -10,7 +10,7 @@ from sluiceway.connectors.loading import load
 from sluiceway.connectors.pgplace import PgPlace
 from sluiceway.duck import ident, relation
 from sluiceway.exchange import PublishOrder, Staged
-from sluiceway.schema import TableName
+from sluiceway.schema import Schema, TableName
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,6 +47,9 @@ class PushedDown(DatabaseSink):
 
     server: PgServer
     _inside: bool = False
+    _unmade: bool = False
+    """The target is not there yet: rows and table will come by one CREATE TABLE AS, which PostgreSQL
+    runs in parallel. It does not do so for an INSERT."""
 
     def open(self, engine: Engine | None) -> None:
         if engine is None or engine.name != "warehouse":
@@ -60,6 +63,18 @@ class PushedDown(DatabaseSink):
     def _pg_columns(self, session: Session, table: TableName) -> list[PgColumn]:
         raise NotImplementedError
 
+    def _changed(self, session: Session, sql: str) -> int:
+        """Run a statement; how many rows it wrote."""
+        raise NotImplementedError
+
+    def _prepare_table(self, session: Session, schema: Schema, order: PublishOrder) -> None:
+        plain = self._inside and order.mode in ("append", "replace")
+        self._unmade = plain and self._describe(session, order.table) is None
+        if self._unmade:
+            self._create_namespace(session, order.table.namespace)
+        else:
+            super()._prepare_table(session, schema, order)
+
     def scan(self, table: TableName) -> str:
         if not self._inside:
             return super().scan(table)
@@ -70,16 +85,33 @@ class PushedDown(DatabaseSink):
         self, session: Session, con: duckdb.DuckDBPyConnection, staged: Staged, order: PublishOrder, good: str
     ) -> int:
         if not is_here(staged):
+            if self._unmade:
+                super()._prepare_table(session, staged.schema, order)
             return super()._load(session, con, staged, order, good)
-        there = {c.name.casefold(): c for c in self._describe(session, order.table) or ()}
+        if self._unmade:
+            spelled = {c.name: self._type(c.type, key=False) for c in staged.schema}
+            there = {name.casefold(): (name, type_) for name, type_ in spelled.items()}
+        else:
+            found = self._describe(session, order.table) or ()
+            there = {c.name.casefold(): (c.name, c.spelled) for c in found}
         columns = [there[name.casefold()] for name in staged.schema.names]
         listed = ", ".join(
-            f"CAST({ident(given)} AS {c.spelled}) AS {ident(c.name)}"
-            for c, given in zip(columns, staged.schema.names, strict=True)
+            f"CAST({ident(given)} AS {type_}) AS {ident(name)}"
+            for (name, type_), given in zip(columns, staged.schema.names, strict=True)
         )
-        rows = f"(SELECT {listed} FROM ({good}) AS _good)"
+        select = f"SELECT {listed} FROM ({good}) AS _good"
+        parts, rows = self._parts(order.table), f"({select})"
+        if self._unmade:
+            made = f"CREATE TABLE {self.dialect.relation(*parts)} AS {select}"
+            self._counted(self._changed(session, made), staged, order)
+            return 0
+        plan = load(self.dialect, parts, rows, [name for name, _ in columns], order)
+        if order.mode in ("append", "replace"):
+            for sql in plan.statements[:-1]:
+                session.execute(sql)
+            self._counted(self._changed(session, plan.statements[-1]), staged, order)
+            return 0
         self._counted(int(session.rows(f"SELECT count(*) FROM {rows} AS _rows")[0][0]), staged, order)
-        plan = load(self.dialect, self._parts(order.table), rows, [c.name for c in columns], order)
         return carried_out(plan, session, order)
 
     def _quarantine(

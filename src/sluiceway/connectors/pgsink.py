@@ -86,6 +86,10 @@ class PostgresSink(PushedDown):
     def _connect(self, name: str) -> Session:
         return _PgSession(self.server.connect(name))
 
+    def _changed(self, session: Session, sql: str) -> int:
+        assert isinstance(session, _PgSession)
+        return session.con.execute(sql.encode()).rowcount
+
     def _errors(self, what: str) -> AbstractContextManager[None]:
         return pg_errors(self.server, DestinationError, what=what, tables=False)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sluiceway.exchange import Location
 
-__all__ = ["BatchFunction", "Capabilities", "Engine", "EngineSettings", "Spools", "Stage"]
+__all__ = ["BatchFunction", "Capabilities", "Engine", "EnginePlan", "EngineSettings", "Spools", "Stage"]
 
 BatchFunction = Callable[[Any], Any]
 """From a reader or an iterator of Arrow batches to an iterator of them."""
@@ -94,6 +94,14 @@ class Stage:
     row: str = ""
 
 
+@dataclass(frozen=True)
+class EnginePlan:
+    """The engine's own plan as text. ``scans``: its operators that read stored rows; None: not known."""
+
+    text: str
+    scans: int | None = None
+
+
 class Engine(Protocol):
     """Where SQL runs. Every failure is an EngineError (or a PlanError for the user's SQL)."""
 
@@ -155,8 +163,8 @@ class Engine(Protocol):
         """For Python's doors and for sinks that take Arrow."""
         ...
 
-    def explain(self, sql: str) -> str:
-        """The engine's own plan of a query, as text."""
+    def explain(self, sql: str) -> EnginePlan:
+        """The engine's own plan of a query, which does not run."""
         ...
 
     def drop(self, stage: Stage) -> None: ...

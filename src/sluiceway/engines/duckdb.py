@@ -6,6 +6,7 @@ lake can take as they are, keeps memory flat, and its statistics (rows, nulls, b
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import threading
@@ -14,7 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.duck import ident, literal, open_duckdb
-from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Spools, Stage
+from sluiceway.engines.base import (
+    BatchFunction,
+    Capabilities,
+    Engine,
+    EnginePlan,
+    EngineSettings,
+    Spools,
+    Stage,
+)
 from sluiceway.errors import CancelledError, EngineError
 from sluiceway.schema import Column, Schema
 from sluiceway.secrets import redact
@@ -49,6 +58,10 @@ _EXACT = frozenset({
 _SPOOLS = Spools(_EXACT, reserved=frozenset({"file_index", "file_row_number"}))
 _ROW = "CAST(file_index AS BIGINT) * 1099511627776 + file_row_number"
 """Of read_parquet: which file, and which row of it."""
+_READS_NOTHING = frozenset(
+    {"CTE_SCAN", "COLUMN_DATA_SCAN", "DELIM_SCAN", "DUMMY_SCAN", "EMPTY_RESULT", "REC_CTE_SCAN"}
+)
+"""Leaves of a plan that give rows which it made itself."""
 
 
 class DuckDBEngine:
@@ -188,8 +201,10 @@ class DuckDBEngine:
         with _errors():
             return self.connection.cursor().execute(sql, _used(sql, parameters)).to_arrow_reader(batch_size)
 
-    def explain(self, sql: str) -> str:
-        return "\n".join(row[1] for row in self.query(f"EXPLAIN {sql}"))
+    def explain(self, sql: str) -> EnginePlan:
+        text = "\n".join(row[1] for row in self.query(f"EXPLAIN {sql}"))
+        trees = json.loads(self.query(f"EXPLAIN (FORMAT json) {sql}")[0][1])
+        return EnginePlan(text, sum(_scans(tree) for tree in trees))
 
     def drop(self, stage: Stage) -> None:
         shutil.rmtree(self.staging / stage.name, ignore_errors=True)
@@ -197,6 +212,11 @@ class DuckDBEngine:
     def close(self) -> None:
         self.connection.close()
         shutil.rmtree(self._spill, ignore_errors=True)
+
+
+def _scans(tree: dict[str, Any]) -> int:
+    below = tree.get("children") or ()
+    return sum(map(_scans, below)) if below else tree["name"].strip() not in _READS_NOTHING
 
 
 def _is_reader(rows: Any) -> bool:

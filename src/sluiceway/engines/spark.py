@@ -7,6 +7,7 @@ files and from files to the destination: none pass through the driver but result
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.duck import cast_select, literal
-from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Stage
+from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EnginePlan, EngineSettings, Stage
 from sluiceway.engines.duckdb import DuckDBEngine, scan_files
 from sluiceway.engines.spark_errors import spark_errors
 from sluiceway.engines.spark_jdbc import has_driver, jdbc_frame
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 __all__ = ["SparkEngine"]
+
+_SCAN = re.compile(r"^\(\d+\) (?:Scan|BatchScan|InMemoryTableScan)\b", re.MULTILINE)
+"""How the details of EXPLAIN FORMATTED begin, one an operator."""
 
 _BAD = "_sluiceway_bad"
 _ASKED = 16
@@ -288,9 +292,10 @@ class SparkEngine:
         stage = self._near(self.stage(f"batches_{uuid.uuid4().hex[:8]}", sql, parameters=parameters))
         return self._local.batches(f"SELECT * FROM {stage.relation} AS _rows", batch_size)
 
-    def explain(self, sql: str) -> str:
+    def explain(self, sql: str) -> EnginePlan:
         with spark_errors():
-            return str(self.connection.sql(f"EXPLAIN FORMATTED {sql}").collect()[0][0])
+            text = str(self.connection.sql(f"EXPLAIN FORMATTED {sql}").collect()[0][0])
+        return EnginePlan(text, len(_SCAN.findall(text)))
 
     def drop(self, stage: Stage) -> None:
         shutil.rmtree(self.staging / stage.name, ignore_errors=True)

@@ -6,6 +6,7 @@ judges them, and the warehouse publishes out of them, all on the server.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EngineSettings, Stage
+from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EnginePlan, EngineSettings, Stage
 from sluiceway.engines.duckdb import DuckDBEngine
 from sluiceway.errors import EngineError, PlanError
 from sluiceway.sql.names import quoted
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["WarehouseEngine", "Workplace"]
 
 _BAD = "_sluiceway_bad"
+_SCANS = {
+    "postgres": re.compile(r"\b(?:Seq|(?<!Bitmap )Index|Index Only|Bitmap Heap|Tid|Foreign) Scan\b"),
+}
+"""What reads stored rows in a dialect's EXPLAIN; of another dialect that is not known."""
 
 
 class Workplace(Protocol):
@@ -204,8 +209,10 @@ class WarehouseEngine:
             table = place.make(f"batches_{uuid.uuid4().hex[:8]}", sql, parameters)
             return self._local.batches(place.pull(f"SELECT * FROM {table}"), batch_size)
 
-    def explain(self, sql: str) -> str:
-        return "\n".join(str(row[0]) for row in self.query(f"EXPLAIN {sql}"))
+    def explain(self, sql: str) -> EnginePlan:
+        text = "\n".join(str(row[0]) for row in self.query(f"EXPLAIN {sql}"))
+        scan = _SCANS.get(self.capabilities.dialect)
+        return EnginePlan(text, None if scan is None else len(scan.findall(text)))
 
     def drop(self, stage: Stage) -> None:
         with self._inside() as place:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.engines.base import EnginePlan
 from sluiceway.plan.build import names_read
 from sluiceway.plan.explain import describe_plan
 from sluiceway.plan.nodes import AuditGate, Extract, PythonStep, Stage, Transform
@@ -48,7 +49,8 @@ def explain(pipeline: Pipeline, *, engine_plan: bool = False) -> dict[str, Any]:
         document["estimate"] = guessed.as_dict(engine=environment.engine.type, environment=environment.name)
         document["summary"] += f", {document['proven']} proven from metadata"
         if engine_plan:
-            document["engine_plan"] = _engine_plan(plan, opened)
+            found = _engine_plan(plan, opened)
+            document["engine_plan"], document["engine_scans"] = redact(found.text), found.scans
         return document
 
 
@@ -66,16 +68,16 @@ def _columns(opened: Resolved, name: str) -> list[dict[str, str]]:
     return [{"name": c.name, "type": c.type} for c in opened.schemas[name]]
 
 
-def _engine_plan(plan: Plan, opened: Resolved) -> str:
+def _engine_plan(plan: Plan, opened: Resolved) -> EnginePlan:
     from contextlib import nullcontext
 
     execution = Execution("explain", plan, opened, lambda _: nullcontext())
     execution.open_scans()
     if plan.select(PythonStep):
-        return "a Python step is in the way: what comes after it is planned when it has run"
+        return EnginePlan("a Python step is in the way: what comes after it is planned when it has run")
     for name, native in execution.natives.items():
         if native is None:
-            return f"source '{name}' is streamed: what comes after it is planned when it was read"
+            return EnginePlan(f"source '{name}' is streamed: what comes after it is planned when it was read")
         execution.relations.scan(name, native)
     for extract in plan.select(Extract):
         as_if_spooled(execution, extract.source, numbered=extract.numbered)
@@ -83,4 +85,4 @@ def _engine_plan(plan: Plan, opened: Resolved) -> str:
         execution.relations.step(node.relation, node.query, inline=node.inline)
         as_if_spooled(execution, node.relation, numbered=node.numbered)
     query = plan.select(Stage)[0].query
-    return redact(opened.engine.explain(execution.relations.compile(query)))
+    return opened.engine.explain(execution.relations.compile(query))

@@ -71,6 +71,9 @@ _NO_VALUE = (
     exp.Alias, exp.Ordered, exp.PropertyEQ, exp.Columns, exp.Aliases, exp.Distinct, exp.Order,
 )  # fmt: skip
 
+_HOLDS_ROWS = (exp.From, exp.Join, exp.In, exp.Exists, exp.Lateral, exp.SetOperation, exp.Subquery, exp.CTE)
+"""What a subquery in it is a relation for, not a value."""
+
 
 def _aggregates(node: Any) -> bool:
     """Whether an aggregate of this very SELECT stands in it; those of subqueries are theirs."""
@@ -176,12 +179,12 @@ def _own(select: exp.Select) -> Iterable[Any]:
 
 
 def _has_value(node: Any) -> bool:
+    if isinstance(node, exp.Subquery):  # a scalar one: it is a query, and has a value all the same
+        return isinstance(node.this, exp.Query) and not isinstance(node.parent, _HOLDS_ROWS)
     if not isinstance(node, exp.Condition | exp.Filter | exp.WithinGroup) or isinstance(node, _NO_VALUE):
         return False
     if isinstance(node, exp.Column) and isinstance(node.this, exp.Star):
         return False
-    if isinstance(node, exp.Subquery):
-        return isinstance(node.this, exp.Query) and not isinstance(node.parent, exp.From | exp.Join | exp.In)
     # an aggregate under FILTER, OVER or WITHIN GROUP is asked with it
     return not isinstance(node.parent, exp.Filter | exp.Window | exp.WithinGroup) or node.arg_key != "this"
 

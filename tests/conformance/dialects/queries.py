@@ -15,6 +15,7 @@ SAMPLE_QUERIES: tuple[str, ...] = (
     "SELECT s, count(*) AS c FROM edge GROUP BY ALL HAVING c > 1 ORDER BY ALL",
     "SELECT a.k FROM edge a ANTI JOIN edge b ON a.i = b.j",
     "SELECT k, i IN (SELECT j FROM edge) AS among FROM edge",
+    "SELECT k FROM edge WHERE k > (SELECT avg(k) FROM edge) AND k % 3 = 0",
     (
         "SELECT k, row_number() OVER (ORDER BY s, k) AS r, lag(s) OVER (ORDER BY k) AS p, sum(i) OVER "
         "(ORDER BY k) AS t "
@@ -78,6 +79,12 @@ QUERIES: tuple[str, ...] = (
     "SELECT k, NOT (i IN (SELECT j FROM edge WHERE j IS NOT NULL)) AS v FROM edge",
     "SELECT k FROM edge WHERE EXISTS (SELECT 1 FROM edge e WHERE e.j = edge.i)",
     "SELECT k, (SELECT max(e.k) FROM edge e WHERE e.j = edge.i) AS m FROM edge",
+    "SELECT k FROM edge WHERE k > (SELECT avg(k) FROM edge)",
+    "SELECT k, k - (SELECT count(DISTINCT i) FROM edge) AS v FROM edge",
+    "SELECT k, round((SELECT sum(k) FROM edge) / (k + 1.5), 3) AS v FROM edge",
+    "SELECT k, coalesce((SELECT max(s) FROM edge WHERE k < 0), 'none') || '!' AS v FROM edge",
+    "SELECT k FROM edge WHERE n >= (SELECT min(n) + 1 FROM edge e WHERE e.k <= edge.k)",
+    "SELECT k, CASE WHEN k % 2 = (SELECT max(k) % 2 FROM edge) THEN 'same' ELSE 'other' END AS v FROM edge",
     "SELECT k FROM edge WHERE (i, s) IN (SELECT i, s FROM edge WHERE k < 20)",
     "WITH q AS (SELECT s, count(*) AS n FROM edge GROUP BY s) SELECT s, n FROM q WHERE n > 1",
     "WITH q AS MATERIALIZED (SELECT k FROM edge) SELECT count(*) FROM q",
