@@ -14,9 +14,11 @@ from sluiceway.cli.console import Console
 from sluiceway.errors import ConfigError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sluiceway.spec.model import EnvironmentSpec, Pipeline, Project
 
-__all__ = ["Options", "common", "variables_of"]
+__all__ = ["Options", "common", "moment_of", "variables_of"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,29 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(Options(project_folder, environment, Console(json=as_json)), *args, **kwargs)
 
     return wrapper
+
+
+def moment_of(value: str | None) -> datetime | None:
+    """``--at``: a date or a time in ISO 8601; without a zone it is UTC.
+
+    Raises:
+        ConfigError: it is neither.
+
+    >>> moment_of("2013-02-01").isoformat()
+    '2013-02-01T00:00:00+00:00'
+    """
+    from datetime import UTC, datetime
+
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise ConfigError(
+            f"--at '{value}' is no date or time",
+            hint="write --at 2026-11-27 or --at 2026-11-27T06:00:00+01:00",
+        ) from None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 def variables_of(values: tuple[str, ...]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sluiceway.cli.options import Options, common, variables_of
+from sluiceway.cli.options import Options, common, moment_of, variables_of
 from sluiceway.errors import ConfigError, GateError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sluiceway.cli.progress import Progress
     from sluiceway.run.result import RunResult
@@ -25,6 +26,11 @@ __all__ = ["command", "run_one"]
 @click.option("--vars", "values", multiple=True, metavar="K=V|JSON", help="Values of :names in SQL.")
 @click.option("--dry-run", is_flag=True, help="Compute and judge, publish nothing.")
 @click.option(
+    "--at",
+    metavar="TIME",
+    help="The moment that the run stands for, as in a backfill: what rules and SQL take for now.",
+)
+@click.option(
     "--select",
     "selected",
     multiple=True,
@@ -38,6 +44,7 @@ def command(
     full_refresh: bool,
     values: tuple[str, ...],
     dry_run: bool,
+    at: str | None,
     selected: tuple[str, ...],
 ) -> int:
     """Run pipelines: extract, validate, transform, gate, publish."""
@@ -45,6 +52,7 @@ def command(
     from sluiceway.cli.selection import choose
     from sluiceway.cli.summary import exit_code, print_result
 
+    moment = moment_of(at)
     project = options.project()
     _open_ahead(options.environment_of(project))
     chosen = choose(options, project, pipelines, selected, variables_of(values))
@@ -56,7 +64,7 @@ def command(
             results.append(
                 skipped(pipeline)
                 if stopped & {name.removeprefix("pipeline:") for name in pipeline.depends_on}
-                else run_one(pipeline, progress, full_refresh=full_refresh, dry_run=dry_run)
+                else run_one(pipeline, progress, full_refresh=full_refresh, dry_run=dry_run, at=moment)
             )
     for result in results:
         print_result(options.console, result, judged_only=dry_run)
@@ -91,13 +99,18 @@ def _load_ahead(pipelines: Sequence[Pipeline]) -> None:
 
 
 def run_one(
-    pipeline: Pipeline, progress: Progress, *, full_refresh: bool = False, dry_run: bool = False
+    pipeline: Pipeline,
+    progress: Progress,
+    *,
+    full_refresh: bool = False,
+    dry_run: bool = False,
+    at: datetime | None = None,
 ) -> RunResult:
     """One run's result; a gate that raised gives the result that it carries."""
     from sluiceway.run.runner import run
 
     try:
-        return run(pipeline, full_refresh=full_refresh, dry_run=dry_run, progress=progress)
+        return run(pipeline, full_refresh=full_refresh, dry_run=dry_run, progress=progress, at=at)
     except GateError as error:
         if error.result is None:
             raise

@@ -59,6 +59,7 @@ def run(
     bus: EventBus | None = None,
     replays: tuple[str, ...] = (),
     count_reads: bool = False,
+    at: datetime | None = None,
 ) -> RunResult:
     """Run a pipeline once and say how it went; a failed or blocked run is a result, not an exception.
 
@@ -68,11 +69,15 @@ def run(
         progress: called with every event.
         count_reads: spool every source, so that ``records.read`` is known.
         replays: quarantine ids that this run reads; they are settled by its publish.
+        at: the moment that this run stands for, such as the end of a backfill's interval: the clock of
+            rules and SQL, and the time of its metrics. When it began, if absent. A naive time is UTC.
 
     Raises:
         ConfigError: what the user wrote can't be used; nothing was run.
     """
-    return _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads).go()
+    moment = at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+    made = _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, moment)
+    return made.go()
 
 
 @dataclass
@@ -89,6 +94,7 @@ class _Run:
     bus: EventBus
     replays: tuple[str, ...] = ()
     count_reads: bool = False
+    at: datetime | None = None
     run_id: str = field(default_factory=new_run_id)
     nodes: list[NodeResult] = field(default_factory=list)
     keep_staging: bool = False
@@ -110,6 +116,11 @@ class _Run:
         self.execution: Execution | None = None
         self.opened: Resolved | None = None
         self.judged: Judged | None = None
+
+    @property
+    def moment(self) -> datetime:
+        """What the run takes for now."""
+        return self.at or self.started_at
 
     # life -------------------------------------------------------------------------------------------
 
@@ -196,7 +207,7 @@ class _Run:
         holder = f"run {self.run_id} of {self.pipeline.name}"
         with resolved(
             self.pipeline,
-            started_at=self.started_at,
+            started_at=self.moment,
             staging=staging,
             named=names_read(self.pipeline),
             holder=None if self.dry_run else holder,
@@ -206,7 +217,8 @@ class _Run:
             if not self.dry_run:
                 begun = settle(self.store, opened, self.run_id)
                 if begun is not None:
-                    self.started_at = opened.started_at = begun
+                    self.started_at = begun
+                    opened.started_at = self.moment
             self.plan = opened.plan(count_reads=self.count_reads)
             self._begin(self.plan, opened)
             self._walk(self.plan, opened)
@@ -232,6 +244,7 @@ class _Run:
             attempt=self.attempt,
             config_raw=dict(pipeline.raw),
             kind=self._kind(),
+            nominal_at=self.at,
         )
         self.inputs = tuple(
             dataset_of(source.dataset(), opened.schemas[name], name)
@@ -245,7 +258,7 @@ class _Run:
                 self.run_id, pipeline.name, self.started_at,
                 environment=pipeline.environment.name, attempt=self.attempt, kind=self._kind(),
                 inputs=self.inputs, output=self.output, description=pipeline.description,
-                owner=pipeline.owner,
+                owner=pipeline.owner, nominal_at=self.at,
             )
         )  # fmt: skip
 
@@ -357,7 +370,7 @@ class _Run:
             pipeline=self.pipeline.name,
             table=destination.table,
             mode=destination.mode,
-            started_at=self.started_at,
+            started_at=self.moment,
             key=destination.key,
             version=destination.version,
             scd2=destination.scd2,

@@ -284,6 +284,8 @@ def _quarantine(con: Connection, event: RunFinished, turned_away: Mapping[str, i
 
 def _metrics(con: Connection, event: RunFinished, output: int) -> None:
     con.execute(delete(metrics).where(metrics.c.run_id == event.run_id))
+    # a backfill's numbers are of the moment that it stands for
+    nominal = con.execute(select(runs.c.nominal_at).where(runs.c.id == event.run_id)).scalar()
     values: dict[tuple[str, str], Any] = {}
     for name, value in event.metrics.items():
         if name != "columns":
@@ -304,7 +306,7 @@ def _metrics(con: Connection, event: RunFinished, output: int) -> None:
                 "dataset_id": output,
                 "column": text(column),
                 "name": name,
-                "at": event.at,
+                "at": nominal or event.at,
                 "value": number,
                 "text": words,
             }
