@@ -11,6 +11,7 @@ from sluiceway.cli.app import invoke
 from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store
 
+MOMENT = "2013-02-01T00:00:00.000000Z"
 FILE = """\
 pipeline: p
 sources:
@@ -29,26 +30,23 @@ def test_rules_sql_and_metrics_take_the_moment(make_project: Any) -> None:
     late = project.run("p")
     assert late.status == "blocked"  # it is years old
     assert not project.exists("mart.t")
-    moment = dt.datetime(2013, 2, 1)
-    result = project.run("p", at=moment)
+    result = project.run("p", at=dt.datetime.fromisoformat("2013-02-01"))
     assert result.error is None
     assert project.rows("mart.t", "id, seen") == [(1, dt.date(2013, 2, 1))]
     with Store.open(load_project(project.folder).metadata) as store:
         newest, blocked = store.runs()
-        assert (newest["nominal_at"], blocked["nominal_at"]) == ("2013-02-01T00:00:00+00:00", None)
+        assert (newest["nominal_at"], blocked["nominal_at"]) == (MOMENT, None)
         assert newest["started_at"] > blocked["started_at"] > "2026"
         found = store.metrics("mart.t", "row_count", status=None)
-        assert [m["at"] for m in found if m["run_id"] == result.run_id] == ["2013-02-01T00:00:00+00:00"]
+        assert [m["at"] for m in found if m["run_id"] == result.run_id] == [MOMENT]
 
 
 def test_versions_begin_at_the_moment(make_project: Any) -> None:
     text = FILE.replace("MODE", "scd2, primary_key: id").replace("26h", "900000h")
     project = make_project({"pipelines/p.yml": text, "s.csv": ROWS})
-    assert (
-        project.run("p", at=dt.datetime(2013, 2, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))).error
-        is None
-    )
-    assert project.rows("mart.t", "id, valid_from") == [(1, dt.datetime(2013, 2, 1))]
+    result = project.run("p", at=dt.datetime.fromisoformat("2013-02-01T01:00:00+01:00"))
+    assert result.error is None
+    assert project.rows("mart.t", "id, valid_from") == [(1, dt.datetime.fromisoformat("2013-02-01"))]
 
 
 @pytest.mark.parametrize(("given", "code"), [("2013-02-01", 0), ("2014-02-01T00:00", 3), ("soon", 2)])
