@@ -20,7 +20,8 @@ from sluiceway.connectors.csvtext import (
     sampled,
     unique_names,
 )
-from sluiceway.connectors.files import BadRow, fits_integer, struct_sql
+from sluiceway.connectors.files import BadRow, fits_integer
+from sluiceway.connectors.fileset import struct_sql
 from sluiceway.connectors.filesink import FileSink, FileSinkConfig
 from sluiceway.connectors.textfiles import TextConfig, TextFileSource, rejects_sql
 from sluiceway.duck import ident, literal

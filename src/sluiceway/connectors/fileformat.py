@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sluiceway.connectors.files import paths_sql, struct_sql
+from sluiceway.connectors.fileset import paths_sql, struct_sql
 from sluiceway.duck import ident, literal
 from sluiceway.errors import DestinationError
 from sluiceway.schema import Column, Schema

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sluiceway.connectors.durable import write_json
 from sluiceway.connectors.filejournal import Places
 from sluiceway.connectors.filerecords import receipt_of, statuses_json
-from sluiceway.connectors.files import paths_sql, struct_sql
+from sluiceway.connectors.fileset import paths_sql, struct_sql
 from sluiceway.duck import ident, open_duckdb
 from sluiceway.errors import DestinationError, PlanError
 from sluiceway.exchange import QUARANTINE_COLUMNS, Cursor, PublishOrder, Receipt

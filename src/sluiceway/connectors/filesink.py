@@ -24,7 +24,7 @@ from sluiceway.connectors.filerecords import (
     same_count,
     statuses_json,
 )
-from sluiceway.connectors.files import paths_sql
+from sluiceway.connectors.fileset import paths_sql
 from sluiceway.connectors.footers import alike
 from sluiceway.connectors.ledger import new_receipt
 from sluiceway.connectors.loading import check_order

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from sluiceway.connectors.base import Connector, ConnectorContext, SinkConfig
 from sluiceway.connectors.csvtext import is_clean
-from sluiceway.connectors.files import BadRow, fits_integer, struct_sql
+from sluiceway.connectors.files import BadRow, fits_integer
+from sluiceway.connectors.fileset import struct_sql
 from sluiceway.connectors.filesink import FileSink, FileSinkConfig
 from sluiceway.connectors.jsontypes import fits_nested, object_sql, pointer_to
 from sluiceway.connectors.textfiles import TextConfig, TextFileSource

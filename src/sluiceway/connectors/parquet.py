@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig
-from sluiceway.connectors.files import BadRow, FileSource, FileSourceConfig
+from sluiceway.connectors.files import BadRow, FileSource
+from sluiceway.connectors.fileset import FileSourceConfig
 from sluiceway.connectors.filesink import FileSink, FileSinkConfig
 from sluiceway.connectors.footers import footers
 from sluiceway.duck import ident

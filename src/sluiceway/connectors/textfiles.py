@@ -16,7 +16,8 @@ from uuid import uuid4
 
 from pydantic import Field
 
-from sluiceway.connectors.files import FileSource, FileSourceConfig
+from sluiceway.connectors.files import FileSource
+from sluiceway.connectors.fileset import FileSourceConfig
 from sluiceway.duck import literal
 from sluiceway.errors import PlanError, SourceError, Where
 
