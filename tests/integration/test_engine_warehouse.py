@@ -96,3 +96,30 @@ def columns(server: Server, database: str, table: str) -> list[tuple[Any, ...]]:
         "ORDER BY ordinal_position",
         database=database,
     )
+
+
+SWALLOW = (
+    "CREATE FUNCTION mart.swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+    "IF NEW.id = 2 THEN RETURN NULL; END IF; RETURN NEW; END $$"
+)
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_a_table_that_swallows_a_row_is_left_as_it_was(
+    postgres: Server, pg: str, make_project: Any, mode: str
+) -> None:
+    """The rows are counted by the statement that writes them, inside the transaction."""
+    project = make_project(
+        {"pipelines/x.yml": EVERY_TYPE.replace("PIPE", "x").replace("MODE", mode)}, settings=INSIDE
+    )
+    with open_duckdb() as con:
+        con.execute(f"COPY (SELECT range AS id FROM range(4)) TO '{project.folder / 'a.parquet'}'")
+    assert project.run("x").error is None
+    before = project.rows("mart.x")
+    trigger = "CREATE TRIGGER swallow BEFORE INSERT ON mart.x FOR EACH ROW EXECUTE FUNCTION mart.swallow()"
+    postgres.execute(SWALLOW, trigger, database=pg)
+    result = project.run("x")
+    assert result.status == "failed"
+    assert "4 rows were to be published, PostgreSQL took 3" in str(result.error)
+    assert project.rows("mart.x") == before
+    assert left_over(postgres, pg) == []

@@ -49,6 +49,13 @@ def test_versions_begin_at_the_moment(make_project: Any) -> None:
     assert project.rows("mart.t", "id, valid_from") == [(1, dt.datetime.fromisoformat("2013-02-01"))]
 
 
+def test_a_run_that_never_had_a_plan_keeps_its_moment(make_project: Any) -> None:
+    project = make_project({"pipelines/p.yml": FILE.replace("MODE", "append")})
+    assert project.run("p", at=dt.datetime.fromisoformat("2013-02-01")).status == "failed"
+    with Store.open(load_project(project.folder).metadata) as store:
+        assert [run["nominal_at"] for run in store.runs()] == [MOMENT]
+
+
 @pytest.mark.parametrize(("given", "code"), [("2013-02-01", 0), ("2014-02-01T00:00", 3), ("soon", 2)])
 def test_the_command(make_project: Any, capsys: pytest.CaptureFixture[str], given: str, code: int) -> None:
     project = make_project({"pipelines/p.yml": FILE.replace("MODE", "append"), "s.csv": ROWS})

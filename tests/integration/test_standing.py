@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from sluiceway.cli.app import invoke
 from sluiceway.errors import PlanError
 from sluiceway.run.standing import standing
 from sluiceway.spec.project import load_project
@@ -73,3 +74,23 @@ def test_what_stands_is_not_changed(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert seen(tmp_path / "a.csv") == [(1, "x")]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_check_judges_a_table_of_a_connection(make_project: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = "project: t\nconnections:\n  shop: {type: sqlite, path: shop.db}\n"
+    contract = (
+        "apiVersion: v3.1.0\nkind: DataContract\nid: t\nversion: 1.0.0\nstatus: active\n"
+        "schema:\n  - name: t\n    properties:\n      - {name: a, logicalType: string, required: true}\n"
+    )
+    made = make_project({"c.odcs.yaml": contract}, settings=settings)
+    with sqlite3.connect(made.folder / "shop.db") as con:
+        con.execute("CREATE TABLE t (id INTEGER, a TEXT)")
+        con.execute("INSERT INTO t VALUES (1, 'x'), (2, NULL)")
+    con.close()
+    args = ["--contract", str(made.folder / "c.odcs.yaml"), "--project", str(made.folder)]
+    assert invoke(["check", "shop:t", *args]) == 3
+    assert "not_null:a" in capsys.readouterr().out
+    assert invoke(["check", "shap:t", *args]) == 2
+    said = capsys.readouterr().err
+    assert "there is no connection 'shap'" in said
+    assert "Traceback" not in said

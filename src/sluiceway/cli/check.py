@@ -18,19 +18,19 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.argument("target", metavar="PIPELINE|DATASET|FILE")
+@click.argument("target", metavar="PIPELINE|DATASET|FILE|CONNECTION:TABLE")
 @click.option(
     "--contract",
     type=click.Path(path_type=Path),
-    help="An Open Data Contract Standard file (*.odcs.yaml): judge DATASET or FILE by it.",
+    help="An Open Data Contract Standard file (*.odcs.yaml): judge data by it as it stands.",
 )
 @click.option("--vars", "values", multiple=True, metavar="K=V|JSON", help="Values of :names in SQL.")
 @common
 def command(options: Options, target: str, contract: Path | None, values: tuple[str, ...]) -> int:
-    """Judge a pipeline's result, a dataset or a file; publish nothing.
+    """Judge a pipeline's result, a dataset, a file or a connection's table; publish nothing.
 
     A pipeline's sources, steps and rules are computed and judged as a run would. With --contract, a
-    dataset of the warehouse or a file (Parquet, CSV, JSON) is judged as it stands.
+    dataset of the warehouse, a file (Parquet, CSV, JSON) or CONNECTION:TABLE is judged as it stands.
     """
     from sluiceway.cli.progress import Progress
     from sluiceway.cli.summary import exit_code, print_result

@@ -437,6 +437,7 @@ class _Run:
             attempt=self.attempt,
             config_raw=dict(self.pipeline.raw),
             kind=self._kind(),
+            nominal_at=self.at,
         )
         self.bus.emit(
             RunFinished(

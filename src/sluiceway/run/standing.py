@@ -1,7 +1,7 @@
 """Data as it stands, opened to be looked at: a file, a table, a dataset, rows that Python holds.
 
-``check``, ``profile``, ``suggest`` and whatever else looks at data outside a run begin here, so that all
-of them take the same things and open them the same way: read-only, in a sealed engine.
+Whoever looks at data outside a run, such as ``check``, begins here, so that all take the same things and
+open them the same way: read-only, in a sealed engine.
 """
 
 from __future__ import annotations
