@@ -26,12 +26,14 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 
 __all__ = [
     "REVISION",
     "SCHEMA",
     "UTCDateTime",
+    "alerts",
     "attempts",
     "checks",
     "column_edges",
@@ -40,6 +42,8 @@ __all__ = [
     "cursors",
     "dataset_edges",
     "datasets",
+    "deliveries",
+    "fixes",
     "listener_failures",
     "metadata",
     "metrics",
@@ -48,10 +52,11 @@ __all__ = [
     "receipts",
     "runs",
     "samples",
+    "silences",
     "version",
 ]
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration that these tables are equal to. Revisions are numbers, so that newer is greater."""
 
 SCHEMA = "sluiceway"
@@ -239,6 +244,7 @@ checks = Table(
     Column("proven", Boolean, nullable=False),
     Column("observed", JSON),
     Column("message", String, nullable=False),
+    Column("shadow", Boolean, nullable=False, server_default=false()),  # recorded, and blocks nothing
     Index(None, "check_id"),
 )
 
@@ -348,4 +354,74 @@ listener_failures = Table(
     Column("listener", String, primary_key=True),
     Column("count", Integer, nullable=False),
     Column("at", UTCDateTime, nullable=False),
+)
+
+fixes = Table(
+    "fixes",
+    metadata,
+    _run(primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("check_id", String, nullable=False),  # the rule that the value broke
+    Column("fix", String, nullable=False),  # what was done: trim, clamp, …
+    Column("dataset", String, nullable=False),
+    Column("column", String, nullable=False),
+    Column("key", JSON, nullable=False),  # the row's key: {column: value}
+    Column("before", JSON, nullable=False),  # {"value": …}, masked where the column is classified
+    Column("after", JSON, nullable=False),
+    Column("count", BigInteger, nullable=False),  # rows that had this value, where they are not told apart
+    Column("at", UTCDateTime, nullable=False),
+    Column("undone_by", String),  # the run that put it back
+    Index(None, "dataset", "at"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    _id(),
+    Column("environment", String, nullable=False),
+    Column("key", String, nullable=False),  # what is one problem: alerts of one key are grouped
+    Column("kind", String, nullable=False),  # run_failed, gate_blocked, quality_degradation, …
+    Column("severity", String, nullable=False),
+    Column("pipeline", String),
+    Column("dataset", String),
+    Column("owner", String, nullable=False),
+    Column("run_id", String),  # the last that raised it; no foreign key: alerts outlive runs
+    Column("title", String, nullable=False),
+    Column("message", String, nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("state", String, nullable=False),  # open | resolved
+    Column("count", BigInteger, nullable=False),  # how often it was raised
+    Column("first_at", UTCDateTime, nullable=False),
+    Column("last_at", UTCDateTime, nullable=False),
+    Column("resolved_at", UTCDateTime),
+    Index(None, "environment", "key", "state"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _id(),
+    Column(
+        "alert_id",
+        BigInteger().with_variant(Integer, "sqlite"),
+        ForeignKey("alerts.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("channel", String, nullable=False),  # its name; never its URL, which holds secrets
+    Column("kind", String, nullable=False),  # raised | resolved
+    Column("status", String, nullable=False),  # sent | failed | throttled | silenced
+    Column("error", String),
+    Column("at", UTCDateTime, nullable=False),
+    Index(None, "alert_id", "at"),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    _id(),
+    Column("environment", String, nullable=False),
+    Column("pattern", String, nullable=False),  # of the alert's key
+    Column("reason", String, nullable=False),
+    Column("until", UTCDateTime, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
 )

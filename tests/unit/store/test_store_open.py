@@ -146,35 +146,37 @@ def test_the_revision_in_code_is_the_newest_migration() -> None:
     assert all(revision.revision.isdigit() for revision in script.walk_revisions())
 
 
-def test_an_older_store_is_upgraded_with_what_it_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There is one revision yet, so a second one is lent to the code for this test."""
+def test_an_older_store_is_upgraded_with_what_it_holds(tmp_path: Path) -> None:
+    """A store of the first version, with a run and its check, opened by this one."""
     from sluiceway.store import upgrade
+    from sluiceway.store.connect import connect
 
     url = f"sqlite:///{tmp_path}/m.db"
-    with Store.open(url) as store:
-        store.begin_run("r", "p", "dev", __import__("datetime").datetime(2026, 1, 2))
-    folder = tmp_path / "migrations"
-    (folder / "versions").mkdir(parents=True)
-    for file in upgrade._MIGRATIONS.glob("*.*"):
-        (folder / file.name).write_bytes(file.read_bytes())
-    for file in (upgrade._MIGRATIONS / "versions").glob("*.py"):
-        (folder / "versions" / file.name).write_bytes(file.read_bytes())
-    (folder / "versions" / "r0002_more.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\n"
-        "revision = '0002'\ndown_revision = '0001'\nbranch_labels = depends_on = None\n"
-        "def upgrade():\n"
-        "    with op.batch_alter_table('runs') as table:\n"
-        "        table.add_column(sa.Column('more', sa.String()))\n"
-    )
-    monkeypatch.setattr(upgrade, "_MIGRATIONS", folder)
-    monkeypatch.setattr(upgrade, "REVISION", "0002")
-    with Store.open(url) as store:
-        assert [r["run_id"] for r in store.runs()] == ["r"]
+    engine = connect(url)
+    upgrade.migrate(engine, "0001")
+    engine.dispose()
     con = sqlite3.connect(tmp_path / "m.db")
-    assert con.execute("SELECT version_num FROM sluiceway_version").fetchall() == [("0002",)]
-    assert con.execute("SELECT id, more FROM runs").fetchall() == [("r", None)]
+    assert con.execute("SELECT version_num FROM sluiceway_version").fetchall() == [("0001",)]
+    con.execute(
+        "INSERT INTO runs (id, pipeline, environment, kind, status, attempt, started_at, updated_at,"
+        " quarantined)"
+        " VALUES ('r', 'p', 'dev', 'run', 'succeeded', 1, '2026-01-02', '2026-01-02', 3)"
+    )
+    con.execute(
+        """INSERT INTO checks (run_id, position, check_id, rule, phase, source, columns, dimension, severity,
+               on_fail, passed, proven, message)
+           VALUES ('r', 0, 'not_null:a', 'not_null', 'gate', '', '["a"]', 'completeness', 'error', 'block',
+               1, 0, 'fine')"""
+    )
+    con.commit()
+    con.close()
+    with Store.open(url) as store:
+        run = store.run("r")
+        assert (run["status"], run["records"]["quarantined"]) == ("succeeded", 3)
+        assert [(c["id"], c["shadow"]) for c in run["checks"]] == [("not_null:a", False)]
+    con = sqlite3.connect(tmp_path / "m.db")
+    assert con.execute("SELECT version_num FROM sluiceway_version").fetchall() == [(REVISION,)]
+    assert con.execute("PRAGMA foreign_key_check").fetchall() == []
     con.close()
 
 
