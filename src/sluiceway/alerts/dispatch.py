@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from sluiceway.alerts.model import Alert, Delivery
-    from sluiceway.spec.model import Project
-    from sluiceway.store.store import Store
+from sluiceway.alerts.claims import Claim, claim
+from sluiceway.alerts.message import Kind, compose
+from sluiceway.alerts.model import Alert, Delivery
+from sluiceway.alerts.routes import routes_of
+from sluiceway.alerts.sending import Job, send_all
+from sluiceway.errors import SluicewayError
+from sluiceway.secrets import redact
+from sluiceway.store.store import Store
 
-__all__ = ["BUDGET", "Clock", "dispatch", "raise_alert", "resolve_alert"]
+if TYPE_CHECKING:
+    from sluiceway.spec.model import Project
+
+__all__ = ["BUDGET", "Clock", "dispatch", "now", "raise_alert", "resolve_alert"]
 
 BUDGET = 10.0
 """Seconds that all channels together may take of one call."""
@@ -19,7 +27,8 @@ BUDGET = 10.0
 Clock = Callable[[], datetime]
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """The clock, in UTC."""
     return datetime.now(UTC)
 
 
@@ -29,7 +38,7 @@ def raise_alert(
     alert: Alert,
     *,
     store: Store | None = None,
-    clock: Clock = _now,
+    clock: Clock = now,
     budget: float = BUDGET,
 ) -> tuple[Delivery, ...]:
     """Write an alert down and tell the channels of ``alerts:`` that want it.
@@ -55,7 +64,7 @@ def resolve_alert(
     key: str,
     *,
     store: Store | None = None,
-    clock: Clock = _now,
+    clock: Clock = now,
     budget: float = BUDGET,
 ) -> tuple[Delivery, ...]:
     """Close the alert of this key; channels that were told of it are told that it is over.
@@ -75,8 +84,64 @@ def dispatch(
     resolved: Sequence[str] = (),
     *,
     store: Store | None = None,
-    clock: Clock = _now,
+    clock: Clock = now,
     budget: float = BUDGET,
 ) -> tuple[Delivery, ...]:
-    """Several at once: what belongs to one group goes into one message."""
-    return ()
+    """Several at once: what belongs to one group goes into one message.
+
+    What was held for a message of its group and is due by now is sent too. Who is told is decided in one
+    transaction, so that of two processes that raise the same one tells it; nothing is sent inside of it.
+
+    Raises:
+        StoreError: it could not be written down.
+    """
+    with nullcontext(store) if store is not None else Store.open(project.metadata) as book:
+        assert book is not None
+        channels = routes_of(project)
+        with book.alerts.session(environment, clock()) as session:
+            claims = claim(session, channels, raised, resolved)
+        _send(project, environment, claims, book, clock, budget)
+    return tuple(Delivery(c.channel.name, c.key, c.kind, c.status, c.error) for c in claims)
+
+
+def _send(
+    project: Project,
+    environment: str,
+    claims: Sequence[Claim],
+    book: Store,
+    clock: Clock,
+    budget: float,
+) -> None:
+    """Send what was claimed, and write down what became of it."""
+    together: dict[tuple[str, str, str], list[Claim]] = {}
+    for found in claims:
+        if found.status == "sent":
+            together.setdefault((found.channel.name, found.kind, found.group), []).append(found)
+    jobs: list[tuple[Job, list[Claim]]] = []
+    for (_, kind, _), members in together.items():
+        identity = ",".join(str(member.delivery) for member in members)
+        rows = list({member.row["alert_id"]: member.row for member in members}.values())
+        message = compose(_KINDS[kind], project.name, environment, rows, clock(), identity)
+        channel = members[0].channel
+        try:
+            send, clean = channel.open(project)
+        except SluicewayError as problem:
+            _settle(members, book, clock, redact("; ".join(str(problem).split("\n  "))))
+            continue
+        jobs.append((Job(send, clean, message, channel.timeout), members))
+    try:
+        send_all([job for job, _ in jobs], budget)
+    finally:  # told to stop while sending: what has no answer by now is not written down as sent
+        for job, members in jobs:
+            error = job.error if job.done.is_set() else "interrupted while it was sent"
+            _settle(members, book, clock, error)
+
+
+_KINDS: Mapping[str, Kind] = {"raised": "raised", "resolved": "resolved"}
+
+
+def _settle(members: Sequence[Claim], book: Store, clock: Clock, error: str | None) -> None:
+    for member in members:
+        member.status, member.error = ("sent", None) if error is None else ("failed", error)
+    ids = [member.delivery for member in members]
+    book.alerts.settle(ids, members[0].status, clock(), error)

@@ -19,7 +19,7 @@ def at_least(severity: str, least: str) -> bool:
     >>> at_least("error", "warning"), at_least("info", "warning")
     (True, False)
     """
-    return SEVERITIES.index(severity) >= SEVERITIES.index(least)  # type: ignore[arg-type]
+    return SEVERITIES.index(severity) >= SEVERITIES.index(least)
 
 
 @dataclass(frozen=True)
