@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,14 @@ from sluiceway.alerts.message import Kind, compose
 from sluiceway.alerts.model import Alert, Delivery
 from sluiceway.alerts.routes import routes_of
 from sluiceway.alerts.sending import Job, send_all
-from sluiceway.errors import SluicewayError
+from sluiceway.errors import ConfigError, SluicewayError, did_you_mean
 from sluiceway.secrets import redact
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
     from sluiceway.spec.model import Project
 
-__all__ = ["BUDGET", "Clock", "dispatch", "now", "raise_alert", "resolve_alert"]
+__all__ = ["BUDGET", "Clock", "dispatch", "now", "raise_alert", "resolve_alert", "send_held", "try_channels"]
 
 BUDGET = 10.0
 """Seconds that all channels together may take of one call."""
@@ -104,6 +105,60 @@ def dispatch(
     return tuple(Delivery(c.channel.name, c.key, c.kind, c.status, c.error) for c in claims)
 
 
+def send_held(
+    project: Project, environment: str, *, clock: Clock = now, budget: float = BUDGET
+) -> tuple[Delivery, ...]:
+    """Send what was held for a message of its group and is due: the end of every run does, and a timer may."""
+    return dispatch(project, environment, clock=clock, budget=budget)
+
+
+def try_channels(
+    project: Project,
+    environment: str,
+    name: str | None = None,
+    *,
+    clock: Clock = now,
+    budget: float = BUDGET,
+) -> tuple[Delivery, ...]:
+    """Send a test message to every channel, or to those of one name; nothing is written down.
+
+    Raises:
+        ConfigError: there are no channels, or none of this name.
+    """
+    channels = routes_of(project)
+    if not channels:
+        raise ConfigError("no alerts are set up", hint="write alerts: into sluiceway.yml; see docs/alerts.md")
+    chosen = [c for c in channels if name is None or name in (c.name, c.name.rpartition(".")[0])]
+    if not chosen:
+        hint = did_you_mean(str(name), [c.name for c in channels])
+        raise ConfigError(f"there is no channel '{name}'", hint=hint)
+    row = {
+        **asdict(Alert("test", "info", "test", f"{project.name}: a test", "If you read this, it works.")),
+        "count": 1,
+        "first_at": clock(),
+    }
+    told: dict[str, str | None] = {}
+    jobs: dict[str, Job] = {}
+    for channel in chosen:
+        try:
+            send, clean = channel.open(project)
+        except SluicewayError as problem:
+            told[channel.name] = _said(problem)
+            continue
+        message = compose("test", project.name, environment, [row], clock(), f"{channel.name} {clock()}")
+        jobs[channel.name] = Job(send, clean, message, channel.timeout)
+    send_all(list(jobs.values()), budget)
+    told |= {called: job.error for called, job in jobs.items()}
+    return tuple(
+        Delivery(c.name, "test", "test", "sent" if told[c.name] is None else "failed", told[c.name])
+        for c in chosen
+    )
+
+
+def _said(problem: SluicewayError) -> str:
+    return redact("; ".join(str(problem).split("\n  ")))
+
+
 def _send(
     project: Project,
     environment: str,
@@ -126,7 +181,7 @@ def _send(
         try:
             send, clean = channel.open(project)
         except SluicewayError as problem:
-            _settle(members, book, clock, redact("; ".join(str(problem).split("\n  "))))
+            _settle(members, book, clock, _said(problem))
             continue
         jobs.append((Job(send, clean, message, channel.timeout), members))
     try:

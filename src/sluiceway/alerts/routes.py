@@ -16,6 +16,7 @@ from sluiceway.secrets import redact
 from sluiceway.spec.alerts import AlertConfig, AlertSpec, share
 from sluiceway.spec.fields import as_list
 from sluiceway.spec.validate import build
+from sluiceway.spec.yaml import shown
 from sluiceway.units import duration
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Channel:
     route: Mapping[str, Any]
     position: int
     config: AlertConfig | None
+    where: Where | None = None
     problem: SluicewayError | None = None
 
     def wants(self, alert: Alert, environment: str) -> bool:
@@ -140,8 +142,7 @@ class Channel:
             else str(as_list(route["to"])[self.position])
         )
         secret = self.route.get("secret")
-        where = _place(project, ())
-        send = open_channel(url, folder=project.folder, secret=secret, timeout=self.timeout, where=where)
+        send = open_channel(url, folder=project.folder, secret=secret, timeout=self.timeout, where=self.where)
         return send, cleaner(url)
 
 
@@ -161,7 +162,8 @@ def routes_of(project: Project) -> list[Channel]:
         count = len(urls) if isinstance(urls, list | tuple) else 1
         for position in range(count):
             called = name if count == 1 else f"{name}.{position + 1}"
-            found.append(Channel(redact(called), route, position, config, problem))
+            where = _place(project, (n, "to"))
+            found.append(Channel(redact(called), route, position, config, where, problem))
     return found
 
 
@@ -171,7 +173,7 @@ def _below(project: Project, n: int, path: KeyPath) -> Where:
 
 def _place(project: Project, path: tuple[Any, ...]) -> Where:
     key = "alerts" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return Where(str(project.file) if project.file else None, None, key)
+    return Where(shown(project.file) if project.file else None, None, key)
 
 
 def _fits(value: str | None, patterns: Any) -> bool:

@@ -17,13 +17,14 @@ __all__ = ["Service"]
 
 Clean = Callable[[str], str]
 _log = logging.getLogger("apprise")
+_TALKATIVE = ("apprise", "urllib3.connectionpool", "urllib3.util.retry")
 _lock = threading.Lock()
 _cleaners: list[Clean] = []
-"""What Apprise logs holds URLs and tokens: whatever passes its logger goes through these."""
+"""What Apprise and its HTTP client log holds URLs and tokens: all of it goes through these."""
 
 
 class _Redacting(logging.Filter):
-    """Stands on Apprise's own logger, so that it works before any handler of the program sees the record."""
+    """Stands on the loggers themselves, so that it works before any handler of the program sees a record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         said = redact(record.getMessage())
@@ -64,8 +65,10 @@ class Service:
             raise MissingExtraError.of("alerts", "A channel of Apprise") from None
         with _lock:
             _cleaners.append(clean)
-        if not any(isinstance(known, _Redacting) for known in _log.filters):
-            _log.addFilter(_Redacting())
+        for name in _TALKATIVE:
+            talkative = logging.getLogger(name)
+            if not any(isinstance(known, _Redacting) for known in talkative.filters):
+                talkative.addFilter(_Redacting())
         asset = apprise.AppriseAsset(
             app_id="Sluiceway", app_desc="Sluiceway", app_url="", image_url_mask="", image_url_logo="",
             async_mode=False, storage_mode=apprise.PersistentStoreMode.MEMORY,
