@@ -108,7 +108,7 @@ def dispatch(
 def send_held(
     project: Project, environment: str, *, clock: Clock = now, budget: float = BUDGET
 ) -> tuple[Delivery, ...]:
-    """Send what was held for a message of its group and is due: the end of every run does, and a timer may."""
+    """Send what was held for its group and is due: the end of every run does that, and a timer may."""
     return dispatch(project, environment, clock=clock, budget=budget)
 
 
