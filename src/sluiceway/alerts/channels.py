@@ -19,6 +19,7 @@ from sluiceway.secrets import MASK, redact, register_secret
 __all__ = ["Send", "cleaner", "open_channel"]
 
 Send = Callable[[Message], None]
+_CONSOLE = ("console:", "console://")
 _WORD = re.compile(r"[^/:@?&=#,\s]+")
 _TOKEN = re.compile(r"(?=.*[0-9A-Z])[\w\-.~+%]{8,}|[\w\-.~+%]{20,}")
 
@@ -42,7 +43,7 @@ def open_channel(
     scheme, _, rest = url.partition(":")
     if scheme in SCHEMES:
         return Webhook(url, secret=secret, timeout=timeout, where=where)
-    if url in ("console:", "console://"):
+    if url in _CONSOLE:
         return _console
     if scheme == "file":
         return _file(rest, folder, where)
@@ -61,6 +62,9 @@ def cleaner(url: str) -> Callable[[str], str]:
     'posting to ***/*** failed'
     """
     scheme, _, rest = url.partition(":")
+    if "://" not in url and scheme != "file":  # no URL: perhaps a token that was put there by mistake
+        register_secret(url if len(url) >= 8 and url not in _CONSOLE else None)
+        return redact
     if scheme == "file" or not rest.strip("/"):
         return redact
     web = scheme in SCHEMES

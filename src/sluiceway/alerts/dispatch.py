@@ -142,7 +142,7 @@ def try_channels(
     for channel in chosen:
         try:
             send, clean = channel.open(project)
-        except SluicewayError as problem:
+        except Exception as problem:  # noqa: BLE001  as above
             told[channel.name] = _said(problem)
             continue
         message = compose("test", project.name, environment, [row], clock(), f"{channel.name} {clock()}")
@@ -155,7 +155,9 @@ def try_channels(
     )
 
 
-def _said(problem: SluicewayError) -> str:
+def _said(problem: Exception) -> str:
+    if not isinstance(problem, SluicewayError):
+        return redact(f"{type(problem).__name__}: {problem}")
     return redact("; ".join(str(problem).split("\n  ")))
 
 
@@ -180,7 +182,7 @@ def _send(
         channel = members[0].channel
         try:
             send, clean = channel.open(project)
-        except SluicewayError as problem:
+        except Exception as problem:  # noqa: BLE001  plugins of others are loaded here: a run goes on
             _settle(members, book, clock, _said(problem))
             continue
         jobs.append((Job(send, clean, message, channel.timeout), members))

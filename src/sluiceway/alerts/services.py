@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -69,11 +70,14 @@ class Service:
             talkative = logging.getLogger(name)
             if not any(isinstance(known, _Redacting) for known in talkative.filters):
                 talkative.addFilter(_Redacting())
+                talkative.addHandler(logging.NullHandler())  # we say what failed; else it is said twice
         asset = apprise.AppriseAsset(
             app_id="Sluiceway", app_desc="Sluiceway", app_url="", image_url_mask="", image_url_logo="",
             async_mode=False, storage_mode=apprise.PersistentStoreMode.MEMORY,
         )  # fmt: skip
-        plugin = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it loads 189 plugins, some of which warn of what they import
+            plugin = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
         if plugin is None:
             raise _refused(url, where)
         # what a plugin waits for a server; it has no one time for all of a message
@@ -104,7 +108,11 @@ class Service:
 def _refused(url: str, where: Where | None) -> ConfigError:
     from apprise import Apprise
 
-    scheme = url.partition(":")[0]
+    scheme, separator, _ = url.partition("://")
+    if not separator:  # it may be a token: it is not shown
+        return ConfigError(
+            "a channel is not a URL", where=where, hint="write SCHEME://…; docs/alerts.md has them"
+        )
     known: set[str] = set()
     for service in Apprise().details()["schemas"]:
         known.update(service["protocols"] or ())
@@ -115,6 +123,6 @@ def _refused(url: str, where: Where | None) -> ConfigError:
             where=where,
             hint=f"see what {scheme}:// needs: https://appriseit.com/services/",
         )
-    close = did_you_mean(scheme, known) if "://" in url else ""
+    close = did_you_mean(scheme, known)
     hint = close if close.startswith("did you mean") else "docs/alerts.md lists the schemes"
     return ConfigError(f"there is no channel of the kind '{scheme}'", where=where, hint=hint)

@@ -167,7 +167,9 @@ def test_it_is_told_when_it_is_over(make, alert, said, clock):
     assert statuses(resolve_alert(project, "dev", "run_failed:orders", clock=clock)) == [("resolved", "sent")]
     assert [m["kind"] for m in said()] == ["raised", "resolved"]
     assert said()[1]["title"] == "[resolved] orders: the run failed"
-    assert not (project.folder / "never.jsonl").exists()  # who was not told of it needn't hear that it is over
+    assert not (
+        project.folder / "never.jsonl"
+    ).exists()  # who was not told of it needn't hear that it is over
     assert resolve_alert(project, "dev", "run_failed:orders", clock=clock) == ()
     with Store.open(project.metadata) as store:
         assert store.alerts.alerts() == []
