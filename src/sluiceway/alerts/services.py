@@ -19,8 +19,9 @@ __all__ = ["Service"]
 Clean = Callable[[str], str]
 _log = logging.getLogger("apprise")
 _TALKATIVE = ("apprise", "urllib3.connectionpool", "urllib3.util.retry")
+_TEXT = "text"  # apprise.NotifyFormat.TEXT, which is a str
 _lock = threading.Lock()
-_cleaners: list[Clean] = []
+_cleaners: dict[str, Clean] = {}
 """What Apprise and its HTTP client log holds URLs and tokens: all of it goes through these."""
 
 
@@ -30,7 +31,7 @@ class _Redacting(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         said = redact(record.getMessage())
         with _lock:
-            cleaners = list(_cleaners)
+            cleaners = list(_cleaners.values())
         for clean in cleaners:
             said = clean(said)
         record.msg, record.args = said, ()
@@ -65,7 +66,7 @@ class Service:
         except ModuleNotFoundError:
             raise MissingExtraError.of("alerts", "A channel of Apprise") from None
         with _lock:
-            _cleaners.append(clean)
+            _cleaners[url] = clean
         for name in _TALKATIVE:
             talkative = logging.getLogger(name)
             if not any(isinstance(known, _Redacting) for known in talkative.filters):
@@ -95,14 +96,27 @@ class Service:
             RunError: the service did not take it, with what Apprise said of it.
         """
         sort = self._kinds[message.severity if message.kind == "raised" else message.kind]
+        title, body = self._in_its_format(message.title), self._in_its_format(message.text)
+        if self._plugin.title_maxlen > 0:
+            title = message.title  # a field of its own, such as a mail's subject, is plain text
         heard = _Heard()
         _log.addHandler(heard)
         try:
-            taken = self._plugin.notify(body=message.text, title=message.title, notify_type=sort)
+            taken = self._plugin.notify(body=body, title=title, notify_type=sort, body_format=_TEXT)
         finally:
             _log.removeHandler(heard)
         if not taken:
             raise RunError(" ".join(heard.said) or "the service did not take it")
+
+    def _in_its_format(self, text: str) -> str:
+        """Plain text as HTML or Markdown where the service wants that: else lines run together, and what
+        comes out of an error could be read as markup."""
+        from apprise import conversion
+
+        resolve = getattr(self._plugin, "resolve_format", None)  # before 2.3 a service took one format only
+        wanted = self._plugin.notify_format if resolve is None else resolve(_TEXT)
+        convert: Any = conversion.convert_between
+        return str(convert(_TEXT, wanted, text))
 
 
 def _refused(url: str, where: Where | None) -> ConfigError:
