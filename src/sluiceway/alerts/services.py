@@ -96,27 +96,18 @@ class Service:
             RunError: the service did not take it, with what Apprise said of it.
         """
         sort = self._kinds[message.severity if message.kind == "raised" else message.kind]
-        title, body = self._in_its_format(message.title), self._in_its_format(message.text)
-        if self._plugin.title_maxlen > 0:
-            title = message.title  # a field of its own, such as a mail's subject, is plain text
         heard = _Heard()
         _log.addHandler(heard)
         try:
-            taken = self._plugin.notify(body=body, title=title, notify_type=sort, body_format=_TEXT)
+            # with the format told, it makes HTML or Markdown of it where the service wants that: else lines
+            # would run together, and what an error says could be read as markup
+            taken = self._plugin.notify(
+                body=message.text, title=message.title, notify_type=sort, body_format=_TEXT
+            )
         finally:
             _log.removeHandler(heard)
         if not taken:
             raise RunError(" ".join(heard.said) or "the service did not take it")
-
-    def _in_its_format(self, text: str) -> str:
-        """Plain text as HTML or Markdown where the service wants that: else lines run together, and what
-        comes out of an error could be read as markup."""
-        from apprise import conversion
-
-        resolve = getattr(self._plugin, "resolve_format", None)  # before 2.3 a service took one format only
-        wanted = self._plugin.notify_format if resolve is None else resolve(_TEXT)
-        convert: Any = conversion.convert_between
-        return str(convert(_TEXT, wanted, text))
 
 
 def _refused(url: str, where: Where | None) -> ConfigError:
