@@ -35,6 +35,7 @@ COMMANDS = (
     "runs",
     "rollback",
     "lineage",
+    "alerts",
     "connectors",
     "schema",
     "doctor",
