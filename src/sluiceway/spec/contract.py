@@ -18,13 +18,13 @@ from sluiceway.spec.validate import brief, under
 from sluiceway.spec.yaml import Document, KeyPath, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from sluiceway.schema import TableName
     from sluiceway.spec.model import Project
 
-__all__ = ["load_contract", "read_contract"]
+__all__ = ["ObjectReader", "chosen_object", "contract_of", "load_contract", "read_contract"]
 
 _REQUIRED = ("version", "apiVersion", "kind", "id", "status")
 _KEYS = {
@@ -68,13 +68,21 @@ def read_contract(path: Path, table: TableName | None = None) -> ContractSpec:
     Raises:
         SpecError: it is not such a file, or one of its rules can't be understood; with the place.
     """
-    document = read_yaml(path)
+    return contract_of(read_yaml(path), path, table)
+
+
+def contract_of(document: Document, path: Path, table: TableName | None = None) -> ContractSpec:
+    """``read_contract`` of what was parsed already.
+
+    Raises:
+        SpecError: as ``read_contract``.
+    """
     raw = _header(document)
-    found = _object(raw, table, document)
+    found = chosen_object(raw, table, document)
     if found is None:
         return ContractSpec(str(raw["id"]), path, None, raw=raw)
     base, declared = found
-    reader = _Reader(document, base, declared)
+    reader = ObjectReader(document, base, declared)
     return ContractSpec(
         id=str(raw["id"]),
         file=path,
@@ -137,9 +145,14 @@ def _mappings(value: Any, path: KeyPath, document: Document) -> list[dict[str, A
     return value
 
 
-def _object(
+def chosen_object(
     raw: Mapping[str, Any], table: TableName | None, document: Document
 ) -> tuple[KeyPath, dict[str, Any]] | None:
+    """The schema object that is meant, with its place; None where the contract has none.
+
+    Raises:
+        SpecError: there are several, and ``table`` names none of them.
+    """
     objects = _mappings(raw.get("schema"), ("schema",), document)
     for n, item in enumerate(objects):
         _name(item, ("schema", n), document)
@@ -167,7 +180,7 @@ def _name(item: Mapping[str, Any], path: KeyPath, document: Document) -> str:
     return name
 
 
-class _Reader:
+class ObjectReader:
     """One schema object: its columns and its rules."""
 
     def __init__(self, document: Document, base: KeyPath, declared: dict[str, Any]) -> None:
@@ -193,22 +206,26 @@ class _Reader:
 
     def rules(self) -> tuple[DeclaredRule, ...]:
         found: list[DeclaredRule] = []
-        for name, item in self.properties:
-            path = self.paths[name]
-            for key, rule in [*self._flags(name, item, path), *self._options(name, item, path)]:
-                found += self._declare(rule, (*path, *key))
-            found += self._relationships(item, path, name)
-            found += self._quality(item, path, name)
-        primary = self._primary_key()
-        if primary:
-            found += self._declare({"unique": primary}, (*self.paths[primary[0]], "primaryKey"))
-        found += self._relationships(self.declared, self.base, None)
-        found += self._quality(self.declared, self.base, None)
+        for path, entry in self.entries():
+            found += self._declare(entry, path)
         return tuple(found)
 
     def _declare(self, rule: dict[str, Any], path: KeyPath) -> tuple[DeclaredRule, ...]:
-        """One rule of ours; whatever is wrong with it is at ``path`` of the contract."""
         return parse_rules([rule], lambda _: self.document.where(path), "contract")
+
+    def entries(self) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+        """Items of ``rules:``, each with its place; whatever is wrong with one is at that place."""
+        for name, item in self.properties:
+            path = self.paths[name]
+            for key, rule in [*self._flags(name, item, path), *self._options(name, item, path)]:
+                yield (*path, *key), rule
+            yield from self._relationships(item, path, name)
+            yield from self._quality(item, path, name)
+        primary = self._primary_key()
+        if primary:
+            yield (*self.paths[primary[0]], "primaryKey"), {"unique": primary}
+        yield from self._relationships(self.declared, self.base, None)
+        yield from self._quality(self.declared, self.base, None)
 
     def _flags(
         self, name: str, item: Mapping[str, Any], path: KeyPath
@@ -272,8 +289,9 @@ class _Reader:
             rules.append({"expression": f"{quoted} % {step!r} = 0"})
         return [(("logicalTypeOptions",), rule) for rule in rules]
 
-    def _relationships(self, item: Mapping[str, Any], path: KeyPath, name: str | None) -> list[DeclaredRule]:
-        found: list[DeclaredRule] = []
+    def _relationships(
+        self, item: Mapping[str, Any], path: KeyPath, name: str | None
+    ) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
         path = (*path, "relationships")
         for n, relation in enumerate(_mappings(item.get("relationships"), path, self.document)):
             targets = _references(relation.get("to"))
@@ -290,20 +308,19 @@ class _Reader:
             columns = [self._physical(column) for column in columns]
             single = len(to) == 1
             rule = {"column": columns[0] if single else columns, "to": to[0] if single else to}
-            found += self._declare({"relationships": rule}, (*path, n))
-        return found
+            yield (*path, n), {"relationships": rule}
 
     def _physical(self, column: str) -> str:
         return next((name for name, item in self.properties if item.get("name") == column), column)
 
-    def _quality(self, item: Mapping[str, Any], path: KeyPath, name: str | None) -> list[DeclaredRule]:
-        found: list[DeclaredRule] = []
+    def _quality(
+        self, item: Mapping[str, Any], path: KeyPath, name: str | None
+    ) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
         path = (*path, "quality")
         for n, check in enumerate(_mappings(item.get("quality"), path, self.document)):
             rule = quality_rule(check, name, self.names, self._physical, under(self.document.where, *path, n))
             if rule is not None:
-                found += self._declare(rule, (*path, n))
-        return found
+                yield (*path, n), rule
 
 
 def _bounds(options: Mapping[str, Any]) -> dict[str, Any]:
