@@ -18,13 +18,20 @@ from sluiceway.spec.validate import brief, under
 from sluiceway.spec.yaml import Document, KeyPath, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from sluiceway.schema import TableName
     from sluiceway.spec.model import Project
 
-__all__ = ["ObjectReader", "chosen_object", "contract_of", "load_contract", "read_contract"]
+__all__ = [
+    "ObjectReader",
+    "chosen_object",
+    "contract_of",
+    "load_contract",
+    "read_contract",
+    "read_contract_document",
+]
 
 _REQUIRED = ("version", "apiVersion", "kind", "id", "status")
 _KEYS = {
@@ -93,6 +100,15 @@ def contract_of(document: Document, path: Path, table: TableName | None = None) 
         ),
         raw=raw,
     )
+
+
+def read_contract_document(path: Path) -> dict[str, Any]:
+    """The whole document of a contract file, whatever tables it has.
+
+    Raises:
+        SpecError: it is not such a file.
+    """
+    return _header(read_yaml(path))
 
 
 def _header(document: Document) -> dict[str, Any]:
@@ -215,17 +231,32 @@ class ObjectReader:
 
     def entries(self) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
         """Items of ``rules:``, each with its place; whatever is wrong with one is at that place."""
+        for part in self.parts():
+            yield from part()
+
+    def parts(self) -> Iterator[Callable[[], list[tuple[KeyPath, dict[str, Any]]]]]:
+        """``entries`` in pieces that fail one by one: what a mistake in one spares are the others."""
         for name, item in self.properties:
             path = self.paths[name]
-            for key, rule in [*self._flags(name, item, path), *self._options(name, item, path)]:
-                yield (*path, *key), rule
-            yield from self._relationships(item, path, name)
-            yield from self._quality(item, path, name)
+            for read in (self._flags, self._options):
+                yield lambda read=read, name=name, item=item, path=path: [  # type: ignore[misc]
+                    ((*path, *key), rule) for key, rule in read(name, item, path)
+                ]
+            yield from self._listed(item, path, name)
         primary = self._primary_key()
         if primary:
-            yield (*self.paths[primary[0]], "primaryKey"), {"unique": primary}
-        yield from self._relationships(self.declared, self.base, None)
-        yield from self._quality(self.declared, self.base, None)
+            yield lambda: [((*self.paths[primary[0]], "primaryKey"), {"unique": primary})]
+        yield from self._listed(self.declared, self.base, None)
+
+    def _listed(
+        self, item: Mapping[str, Any], path: KeyPath, name: str | None
+    ) -> Iterator[Callable[[], list[tuple[KeyPath, dict[str, Any]]]]]:
+        for key, read in (("relationships", self._relationship), ("quality", self._check)):
+            for n, each in enumerate(_mappings(item.get(key), (*path, key), self.document)):
+                at = (*path, key, n)
+                yield lambda read=read, each=each, at=at: [  # type: ignore[misc]
+                    (at, rule) for rule in read(each, at, name)
+                ]
 
     def _flags(
         self, name: str, item: Mapping[str, Any], path: KeyPath
@@ -289,38 +320,31 @@ class ObjectReader:
             rules.append({"expression": f"{quoted} % {step!r} = 0"})
         return [(("logicalTypeOptions",), rule) for rule in rules]
 
-    def _relationships(
-        self, item: Mapping[str, Any], path: KeyPath, name: str | None
-    ) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
-        path = (*path, "relationships")
-        for n, relation in enumerate(_mappings(item.get("relationships"), path, self.document)):
-            targets = _references(relation.get("to"))
-            columns = [name] if name is not None else [c for _, c in _references(relation.get("from"))]
-            tables = {table for table, _ in targets}
-            if not targets or len(tables) != 1 or len(targets) != len(columns):
-                raise SpecError(
-                    "the relationship can't be read",
-                    where=self.document.where((*path, n)),
-                    hint="write to: TABLE.COLUMN, and in a schema object from: TABLE.COLUMN as well",
-                )
-            own = {each.casefold() for each in self.names}
-            to = [f"{'_' if table.casefold() in own else table}.{column}" for table, column in targets]
-            columns = [self._physical(column) for column in columns]
-            single = len(to) == 1
-            rule = {"column": columns[0] if single else columns, "to": to[0] if single else to}
-            yield (*path, n), {"relationships": rule}
+    def _relationship(
+        self, relation: Mapping[str, Any], path: KeyPath, name: str | None
+    ) -> list[dict[str, Any]]:
+        targets = _references(relation.get("to"))
+        columns = [name] if name is not None else [c for _, c in _references(relation.get("from"))]
+        tables = {table for table, _ in targets}
+        if not targets or len(tables) != 1 or len(targets) != len(columns):
+            raise SpecError(
+                "the relationship can't be read",
+                where=self.document.where(path),
+                hint="write to: TABLE.COLUMN, and in a schema object from: TABLE.COLUMN as well",
+            )
+        own = {each.casefold() for each in self.names}
+        to = [f"{'_' if table.casefold() in own else table}.{column}" for table, column in targets]
+        columns = [self._physical(column) for column in columns]
+        single = len(to) == 1
+        rule = {"column": columns[0] if single else columns, "to": to[0] if single else to}
+        return [{"relationships": rule}]
 
     def _physical(self, column: str) -> str:
         return next((name for name, item in self.properties if item.get("name") == column), column)
 
-    def _quality(
-        self, item: Mapping[str, Any], path: KeyPath, name: str | None
-    ) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
-        path = (*path, "quality")
-        for n, check in enumerate(_mappings(item.get("quality"), path, self.document)):
-            rule = quality_rule(check, name, self.names, self._physical, under(self.document.where, *path, n))
-            if rule is not None:
-                yield (*path, n), rule
+    def _check(self, check: Mapping[str, Any], path: KeyPath, name: str | None) -> list[dict[str, Any]]:
+        rule = quality_rule(check, name, self.names, self._physical, under(self.document.where, *path))
+        return [] if rule is None else [rule]
 
 
 def _bounds(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -143,16 +143,18 @@ def property_type(type_: str) -> dict[str, Any]:
         found = {"logicalType": _BY_FAMILY[group]}
         if group == "timestamptz":
             found["logicalTypeOptions"] = {"timezone": True}
-    return {**found, "physicalType": type_}
+    # a FLOAT of other systems has eight bytes, and is read so; REAL has four in all of them
+    return {**found, "physicalType": "REAL" if type_.upper() == "FLOAT" else type_}
 
 
 def _nested(type_: str) -> dict[str, Any]:
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
 
-    listed = re.fullmatch(r"(.+)\[[0-9]*\]", type_, re.DOTALL)
+    listed = re.fullmatch(r"(.+)(\[[0-9]*\])", type_, re.DOTALL)
     if listed:
-        return {"logicalType": "array", "physicalType": type_, "items": property_type(listed[1])}
+        items = property_type(listed[1])
+        return {"logicalType": "array", "physicalType": f"{items['physicalType']}{listed[2]}", "items": items}
     found: dict[str, Any] = {"logicalType": "object", "physicalType": type_}
     if not type_.upper().startswith("STRUCT("):
         return found
