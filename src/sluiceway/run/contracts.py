@@ -16,7 +16,6 @@ from sluiceway.rules.freshness import Freshness
 from sluiceway.run.resolve import resolved
 from sluiceway.run.standing import standing
 from sluiceway.schema import TableName
-from sluiceway.secrets import redact_tree
 from sluiceway.spec.contract import chosen_object, read_contract, read_contract_document
 from sluiceway.spec.contract_lint import lint_file
 from sluiceway.spec.entries import Entry, entry_of, plain
@@ -25,6 +24,7 @@ from sluiceway.spec.odcs_write import entries_in, with_rules
 from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.project import find_pipeline, pipeline_files
 from sluiceway.spec.resolve import resolve
+from sluiceway.spec.variables import has_variable
 from sluiceway.spec.yaml import Document, shown
 from sluiceway.spec.yaml_edit import dump, read_editable, set_key, write_text
 
@@ -64,13 +64,15 @@ def exported(target: str, project: Project, environment: str | None = None) -> E
         target: a pipeline's name or file, or ``NAMESPACE.NAME`` of a table that stands.
 
     Raises:
-        ConfigError: no such thing, or it would hold a secret.
+        ConfigError: no such thing, or a rule takes a value from a variable.
     """
     pipelines = _pipelines(target, project, environment)
     if pipelines is not None and len(pipelines) == 1 and pipelines[0].name == _named(target, project):
         schema = _planned(pipelines[0])
     else:
         schema = _stands(target, project, environment)
+    for pipeline in pipelines or []:
+        _no_variables(pipeline)
     made, like = _base(target, pipelines or [], schema)
     table = pipelines[0].destination.table if pipelines else TableName.parse(target)
     rules = [
@@ -81,14 +83,30 @@ def exported(target: str, project: Project, environment: str | None = None) -> E
     ]
     made = with_rules(made, rules, table=table)
     document = plain(made)
-    if redact_tree(document) != document:
-        raise ConfigError(
-            "a rule holds the value of a secret, and a contract is handed out",
-            hint="write the rule without the variable",
-        )
     found = chosen_object(document, table, Document(document))
     columns = len(found[1].get("properties") or ()) if found is not None else 0
     return Exported(document, dump(made, like=like), columns, len(entries_in(document, table)))
+
+
+def _no_variables(pipeline: Pipeline) -> None:
+    """A contract is handed out, and is the same for everyone: no value of this machine's may be in it.
+
+    Raises:
+        ConfigError: a rule, or a word for people, takes a value from a variable.
+    """
+    said = {key: pipeline.raw.get(key) for key in ("rules", "description", "owner", "tags", "schedule")}
+    left = [said]
+    while left:
+        value: Any = left.pop()
+        if isinstance(value, Mapping):
+            left += value.values()
+        elif isinstance(value, list | tuple):
+            left += value
+        elif has_variable(value):
+            raise ConfigError(
+                f"pipeline {pipeline.name} has '{value}', and a contract is handed out",
+                hint="write the value itself, or leave it out of what the contract holds",
+            )
 
 
 def _named(target: str, project: Project) -> str | None:
