@@ -51,8 +51,12 @@ def _side(options: Options, name: str) -> tuple[dict[str, Any], TableName | None
     path = Path(name)
     if path.is_file() or path.suffix in (".yaml", ".yml", ".json"):
         from sluiceway.spec.contract import read_contract_document
+        from sluiceway.spec.odcs_shape import sound
+        from sluiceway.spec.yaml import read_yaml
 
-        return read_contract_document(path), None
+        found = read_contract_document(path)
+        sound(found, read_yaml(path).where)
+        return found, None
     from sluiceway.run.contracts import contract_of_standing
     from sluiceway.schema import TableName
 

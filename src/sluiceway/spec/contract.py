@@ -304,8 +304,9 @@ class ObjectReader:
             rules.append({"length": {"column": name, **length}})
         if "pattern" in options:
             rules.append({"pattern": {"column": name, "regex": options["pattern"]}})
-        if item.get("logicalType") == "string" and options.get("format") in _FORMATS:
-            rules.append({"pattern": {"column": name, "format": _FORMATS[options["format"]]}})
+        named = _FORMATS.get(str(options.get("format")))
+        if item.get("logicalType") == "string" and named is not None:
+            rules.append({"pattern": {"column": name, "format": named}})
         bounds = _bounds(options)
         if bounds:
             rules.append({"range": {"column": name, **bounds}})

@@ -21,6 +21,7 @@ from sluiceway.spec.contract_change import BREAKING, INFORMATIONAL, NON_BREAKING
 from sluiceway.spec.contract_diff_rules import rule_changes
 from sluiceway.spec.contract_diff_terms import term_changes
 from sluiceway.spec.entries import plain
+from sluiceway.spec.odcs_shape import sound
 from sluiceway.spec.odcs_types import column_type
 from sluiceway.spec.yaml import Document
 
@@ -54,7 +55,7 @@ def compare_contracts(
         columns_only: one side is a table as it stands, which knows nothing but columns and types.
 
     Raises:
-        SpecError: a rule of one of the two can't be understood.
+        SpecError: one of the two is no contract, or has a rule that can't be understood.
 
     >>> old = {"version": "1.0.0", "schema": [{"name": "t", "properties": [{"name": "a"}, {"name": "b"}]}]}
     >>> new = {"version": "1.1.0", "schema": [{"name": "t", "properties": [{"name": "a", "required": True}]}]}
@@ -63,6 +64,8 @@ def compare_contracts(
     ([('column_removed', 't.b'), ('required_added', 't.a')], '2.0.0', False)
     """
     old, new = plain(old), plain(new)
+    for raw in (old, new):
+        sound(raw, Document(raw).where)
     changes: list[Change] = []
     if not columns_only:
         changes += term_changes(old, new)

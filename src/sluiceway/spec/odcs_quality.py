@@ -102,14 +102,17 @@ def _options(check: Mapping[str, Any], where: Place) -> dict[str, Any]:
         options["severity"] = severity
     dimension = check.get("dimension")
     if dimension is not None:
-        if dimension not in _DIMENSIONS:
+        if not isinstance(dimension, str) or dimension not in _DIMENSIONS:
             raise SpecError(
                 f"unknown dimension {brief(dimension)}",
                 where=where(("dimension",)),
                 hint=did_you_mean(str(dimension), _DIMENSIONS),
             )
         options["dimension"] = _DIMENSIONS[dimension]
-    for own in check.get("customProperties") or ():
+    own_words = check.get("customProperties") or []
+    if not isinstance(own_words, list):
+        raise SpecError(f"expected a list, got {brief(own_words)}", where=where(("customProperties",)))
+    for own in own_words:
         if isinstance(own, Mapping) and own.get("property") in OWN_OPTIONS:
             options[str(own["property"])] = own.get("value")
     return options

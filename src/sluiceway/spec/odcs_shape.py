@@ -13,7 +13,7 @@ from typing import Any
 from sluiceway.errors import SpecError, did_you_mean
 from sluiceway.spec.validate import Place, brief, under
 
-__all__ = ["ELEMENTS", "REQUIRED", "shape_problems"]
+__all__ = ["ELEMENTS", "REQUIRED", "shape_problems", "sound"]
 
 _COMMON = "id:id name:text physicalType:text description:text businessName:text tags:texts"
 _COMMON += " authoritativeDefinitions:[definition] customProperties:[custom]"
@@ -69,6 +69,18 @@ LOGICAL = ("string", "date", "timestamp", "time", "number", "integer", "object",
 _STABLE = re.compile(r"[A-Za-z0-9_-]+")
 
 
+def sound(value: Any, where: Place) -> None:
+    """Refuse a document whose lists and mappings are none, which nothing can walk through.
+
+    Raises:
+        SpecError: the first such place.
+    """
+    for _, error in shape_problems(value, where):
+        shaped = error.message.startswith(("expected a list", "expected a mapping"))
+        if shaped or error.message == "the key 'name' is missing":
+            raise error
+
+
 def shape_problems(value: Any, where: Place, element: str = "contract") -> Iterator[tuple[str, SpecError]]:
     """What is not of the standard, each as an error with its place: (``error`` or ``warning``, error)."""
     if not isinstance(value, dict):
@@ -76,7 +88,7 @@ def shape_problems(value: Any, where: Place, element: str = "contract") -> Itera
         return
     known = ELEMENTS[element]
     for key in REQUIRED.get(element, ()):
-        if key not in value and not (element == "object" and value.get("id")):
+        if key not in value:
             yield "error", SpecError(f"the key '{key}' is missing", where=where(()), hint=f"write {key}: …")
     for key, item in value.items():
         if key in known:

@@ -68,7 +68,8 @@ def column_type(declared: Mapping[str, Any]) -> str:
     >>> column_type({"logicalType": "array", "items": {"logicalType": "string"}})
     'VARCHAR[]'
     """
-    options = declared.get("logicalTypeOptions") or {}
+    options = declared.get("logicalTypeOptions")
+    options = options if isinstance(options, Mapping) else {}  # whoever reads the contract refuses others
     zoned = declared.get("logicalType") == "timestamp" and options.get("timezone") is True
     physical = declared.get("physicalType")
     found = _physical(physical) if isinstance(physical, str) else ""

@@ -69,6 +69,8 @@ def with_rules(
     """
     wanted = parse_entries(entries)
     out = copy.deepcopy(raw if isinstance(raw, dict) else dict(raw))
+    if not wanted:
+        return out
     writer = _Writer(out, TableName.parse(table) if isinstance(table, str) else table)
     left = [entry for entry in wanted if not writer.holds(entry)]
     for entry in left:
@@ -93,6 +95,7 @@ class _Writer:
     def __init__(self, raw: Any, table: TableName | None) -> None:
         self.table = table
         self.object = self._object(raw)
+        self.reader = ObjectReader(Document(self.object), (), self.object)
         self.name = str(self.object["name"])
         self.properties = {
             str(item.get("physicalName") or item["name"]): item
@@ -113,7 +116,7 @@ class _Writer:
         return made
 
     def _slots(self) -> Iterator[_Slot]:
-        for path, item in ObjectReader(Document(self.object), (), self.object).entries():
+        for path, item in self.reader.entries():
             parsed = parse_entries([item])
             for entry in parsed:
                 slot = _Slot(normal(entry), core(entry), entry.rule.name)

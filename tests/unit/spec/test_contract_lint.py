@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import random
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sluiceway.errors import SluicewayError
+from sluiceway.spec.contract_diff import compare_contracts
 from sluiceway.spec.contract_lint import Problem, lint, lint_file
-from sluiceway.spec.yaml import read_yaml_text
+from sluiceway.spec.odcs_write import with_rules
+from sluiceway.spec.yaml import Document, KeyPath, read_yaml, read_yaml_text
 
 HEAD = "version: 1.0.0\napiVersion: v3.1.0\nkind: DataContract\nid: c\nstatus: active\n"
 TABLE = "schema:\n  - name: t\n    properties:\n"
@@ -123,3 +131,64 @@ def test_a_file_that_is_no_yaml_is_one_problem(tmp_path: Path) -> None:
     assert [(p.level, p.kind) for p in lint_file(tmp_path / "none.yaml")] == [("error", "unreadable")]
     file.write_text("- a\n")
     assert [p.message for p in lint_file(file)] == ["expected a mapping, got a list"]
+
+
+JUNK: list[Any] = [
+    None,
+    1,
+    -1,
+    2.5,
+    True,
+    "x",
+    "",
+    [],
+    {},
+    [1],
+    ["x"],
+    {"a": 1},
+    [{}],
+    [None],
+    "null",
+    "a.b.c",
+]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_a_file_holds_nobody_sees_a_trace(seed: int) -> None:
+    """Two places of a whole contract hold something else, or nothing: told as a mistake, or taken."""
+    draw = random.Random(seed)
+    base = read_yaml(Path(__file__).parent / "data" / "everything.odcs.yaml").value
+    places = [path for path in _paths(base) if path]
+    errors = 0
+    for _ in range(30):
+        changed = copy.deepcopy(base)
+        for path in draw.sample(places, 2):
+            _spoil(changed, path, draw)
+        errors += any(problem.level == "error" for problem in lint(Document(changed)))
+        for work in (
+            lambda: compare_contracts(base, changed),  # noqa: B023
+            lambda: compare_contracts(changed, base),  # noqa: B023
+            lambda: with_rules(changed, [{"not_null": "email"}]),  # noqa: B023
+        ):
+            with contextlib.suppress(SluicewayError):
+                work()
+    assert errors > 10
+
+
+def _paths(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
+    yield path
+    items: Any = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, item in items:
+        yield from _paths(item, (*path, key))
+
+
+def _spoil(value: Any, path: KeyPath, draw: random.Random) -> None:
+    with contextlib.suppress(KeyError, IndexError, TypeError):  # the other change took the place away
+        for key in path[:-1]:
+            value = value[key]
+        if draw.random() < 0.3:
+            del value[path[-1]]
+        else:
+            value[path[-1]] = draw.choice(JUNK)

@@ -235,6 +235,11 @@ def test_the_table_that_is_meant() -> None:
     assert made["schema"][0]["name"] == "new"
 
 
+def test_no_rules_change_nothing() -> None:
+    raw = {"id": "c", "schema": []}
+    assert with_rules(raw, []) == raw
+
+
 def test_a_rule_that_is_none_is_refused_and_nothing_is_changed() -> None:
     raw = base("{name: a}")
     with pytest.raises(SpecError, match="rnge"):
