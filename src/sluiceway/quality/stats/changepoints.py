@@ -162,15 +162,19 @@ def _refined(values: Floats, points: list[int], jump: int) -> list[int]:
 
 
 def _inflation(values: Floats) -> float:
-    """What positive autocorrelation adds to the variance of a mean, (1 + r) / (1 - r): else every slow
-    wave is a change. Estimated from differences, which changes of level hardly touch."""
+    """What positive autocorrelation ``r`` adds to the penalty: else every slow wave is a change.
+
+    The variance of a mean grows by (1 + r) / (1 - r), and the noise was estimated from differences, which
+    are smaller by 1 - r. ``r`` is estimated from differences too: changes of level hardly touch them.
+    """
     if values.size < 30:
         return 1.0
     near, far = mad(np.diff(values)) ** 2, mad(values[2:] - values[:-2]) ** 2
     if near == 0:
         return 1.0
-    r = min(max(far / near - 1, 0.0), 0.8)  # of an AR(1): var(x2 - x0) / var(x1 - x0) = 1 + r
-    return (1 + r) / (1 - r)
+    # of an AR(1) var(x2 - x0) / var(x1 - x0) is 1 + r; what white noise shows by chance is taken off
+    r = min(max(far / near - 1 - 2 / math.sqrt(values.size), 0.0), 0.8)
+    return (1 + r) / (1 - r) ** 2
 
 
 def _steps(y: Floats, min_size: int) -> list[int]:

@@ -55,7 +55,7 @@ def theil_sen(values: Numbers, times: Numbers | None = None, *, alpha: float = 0
         nan = math.nan
         return TheilSen(nan, nan, nan, float(np.median(y)) if y.size else nan)
     slope = float(np.median(slopes))
-    low, high = _band(slopes, pairs, y, alpha)
+    low, high = _band(slopes, pairs, x, y, alpha)
     intercept = float(np.median(y - slope * x))
     return TheilSen(slope, low, high, intercept, x.size <= EXACT_UP_TO)
 
@@ -77,9 +77,9 @@ def _slopes(x: Floats, y: Floats) -> tuple[Floats, int]:
     return slopes, n * (n - 1) // 2 - int((same * (same - 1) // 2).sum())
 
 
-def _band(slopes: Floats, pairs: int, y: Floats, alpha: float) -> tuple[float, float]:
+def _band(slopes: Floats, pairs: int, x: Floats, y: Floats, alpha: float) -> tuple[float, float]:
     """Sen's equation 2.6: the slopes whose ranks lie z times S's deviation about the middle."""
-    n, ties = y.size, tie_sizes(y)
+    n, ties = y.size, np.r_[tie_sizes(x), tie_sizes(y)]
     variance = (n * (n - 1) * (2 * n + 5) - int((ties * (ties - 1) * (2 * ties + 5)).sum())) / 18
     reach = -NormalDist().inv_cdf(alpha / 2) * math.sqrt(variance)
     scale, last = slopes.size / pairs, slopes.size - 1
