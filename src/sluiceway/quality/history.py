@@ -196,8 +196,8 @@ def _shape(
 
 def _bic(rest: Floats, unit: float, parameters: int) -> float:
     n = rest.size
-    squares = float((despiked(rest, unit) ** 2).mean())
-    return n * math.log(max(squares, (unit * 1e-3) ** 2, 1e-300)) + parameters * math.log(n)
+    squares = float((despiked(rest / unit, 1.0) ** 2).mean())
+    return n * math.log(max(squares, 1e-6)) + parameters * math.log(n)
 
 
 def _points(series: Series, changes: Changes) -> tuple[ChangePoint, ...]:

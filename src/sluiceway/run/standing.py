@@ -17,7 +17,7 @@ from sluiceway import plugins
 from sluiceway.connectors.base import ConnectorContext, Read
 from sluiceway.connectors.memory import MemoryConfig, memory_connector
 from sluiceway.engines.base import EngineSettings
-from sluiceway.errors import EngineError, PlanError, did_you_mean
+from sluiceway.errors import EngineError, PlanError, SourceError, did_you_mean
 from sluiceway.run.inplace import metadata
 from sluiceway.run.reach import Reach
 from sluiceway.run.resolve import fits, open_engine, side_of
@@ -143,9 +143,10 @@ def _connection(target: str, project: Project | None, env: EnvironmentSpec | Non
     return _source(connector.source, config, target, project.folder, engine)
 
 
+@contextmanager
 def _snapshot(
     target: Any, snapshot: int, project: Project | None, env: EnvironmentSpec | None, engine: Engine
-) -> Any:
+) -> Iterator[Standing]:
     """A dataset as it was: what the warehouse's own connector reads ``version`` of."""
     if not isinstance(target, str) or kind_of_file(target) is not None or ":" in target:
         raise PlanError(f"{target if isinstance(target, str) else 'data'} keeps no snapshots",
@@ -161,7 +162,17 @@ def _snapshot(
     given = {k: v for k, v in dict(config).items() if k in connector.source_config.model_fields}
     table = str(TableName.parse(target))
     source = connector.source_config.model_validate({**given, "table": table, "version": snapshot})
-    return _source(connector.source, source, table, project.folder, engine)
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(_source(connector.source, source, table, project.folder, engine))
+        except SourceError as error:
+            if "o snapshot found" not in error.message and "does not exist" not in error.message:
+                raise
+            raise PlanError(
+                f"there is no {table} at snapshot {snapshot} of the warehouse",
+                hint="which run made which: sluiceway runs list --json",
+            ) from error
+        yield opened
 
 
 @contextmanager
