@@ -63,7 +63,7 @@ def analyze_quality_trends(
     within = parse_range(time_range, now) if isinstance(time_range, str) else time_range
     settings = Settings(alpha=alpha, sensitivity=sensitivity, min_points=max(min_points, 4))
     with Store.open(project.metadata) as store:
-        series, notes = read_series(store, dataset, within, env, metric)
+        series, notes = read_series(store, dataset, within, env, metric, now)
         if not series and metric is not None:
             _known_metric(store, dataset, within, env, metric)
         trends, anomalies, more = analyze_series(series, settings)

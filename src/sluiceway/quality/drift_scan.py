@@ -122,17 +122,23 @@ def _aggregates(column: Column, through: Mapping[str, Lens]) -> list[str]:
     if kind == "other":
         return [there]
     x, lens = _number(column), through[column.name]
-    apart = f"({x} - CAST({lens.centre!r} AS DOUBLE)) / CAST({lens.unit!r} AS DOUBLE)"
+    # FILTER keeps NaN and infinities out of a count, not out of the computation: so they are bounded
+    apart = _bounded(f"({x} - CAST({lens.centre!r} AS DOUBLE)) / CAST({lens.unit!r} AS DOUBLE)", 1e300)
+    tame = _bounded(x, 1e150)  # its square is a number
     where = f"FILTER (isfinite({x}))"
     return [
         there,
         f"histogram(CAST(floor({_FINE} * asinh({apart})) AS INTEGER)) {where}",
         f"count(*) {where}",
-        f"avg({x}) {where}",
-        f"stddev_samp({x} - CAST({lens.centre!r} AS DOUBLE)) {where}",
+        f"avg({tame}) {where}",
+        f"stddev_samp({tame} - CAST({lens.centre!r} AS DOUBLE)) {where}",
         f"min({x}) {where}",
         f"max({x}) {where}",
     ]
+
+
+def _bounded(sql: str, bound: float) -> str:
+    return f"least(greatest({sql}, CAST({-bound!r} AS DOUBLE)), CAST({bound!r} AS DOUBLE))"
 
 
 def _read(column: Column, rows: int, answer: Iterator[Any]) -> Counted:

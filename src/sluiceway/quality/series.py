@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.quality.trendmodel import called
@@ -82,12 +82,18 @@ def meaning_of(metric: str) -> int:
 
 
 def read_series(
-    store: Store, dataset: str, within: TimeRange, environment: str | None, metric: str | None = None
+    store: Store,
+    dataset: str,
+    within: TimeRange,
+    environment: str | None,
+    metric: str | None = None,
+    now: datetime | None = None,
 ) -> tuple[list[Series], list[str]]:
     """Every history of a dataset that has points in a range, by name; and notes on what was left out.
 
     Metrics of runs that succeeded or were blocked by the gate, and the share of failing rows of each
-    check. Counts of nulls become shares of the rows, so that a batch's size is no trend.
+    check. Counts of nulls become shares of the rows, so that a batch's size is no trend. Runs later than
+    ``now`` are of a clock that was wrong.
 
     Raises:
         StoreError: no run has seen the dataset, or its name is not enough to tell.
@@ -97,6 +103,7 @@ def read_series(
         run["run_id"] for kind in _LEFT_OUT for run in store.runs(None, kind=kind, environment=environment)
     }
     start, end = within.start.timestamp(), within.end.timestamp()
+    clock = (now or datetime.now(UTC)).timestamp()
     found: dict[tuple[str, str | None, str | None], Series] = {}
     later: set[str] = set()
 
@@ -105,7 +112,8 @@ def read_series(
         if run_id in apart or seconds < start or not _is_number(value):
             return
         if seconds >= end:
-            later.add(run_id)
+            if seconds > clock:
+                later.add(run_id)
             return
         found.setdefault(key, Series(*key)).add(seconds, float(value), run_id)
 
@@ -119,7 +127,7 @@ def read_series(
         for row in checks:
             column = ", ".join(row["columns"]) or None
             add(("failing_share", column, row["id"]), row["started_at"], _failing(row), row["run_id"])
-    notes = [f"{len(later)} runs after the end of the range were left out"] if later else []
+    notes = [f"runs whose time lies in the future were left out: {len(later)}"] if later else []
     return sorted((s.ordered() for s in found.values()), key=_by_name), notes
 
 
