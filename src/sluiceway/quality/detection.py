@@ -55,16 +55,26 @@ class Detected:
     notes: tuple[str, ...] = ()
 
 
-def text_of(column: Column) -> str:
+def text_of(column: Column, trim: bool = True) -> str:
     """SQL of a column's text, trimmed; NULL for blanks and the usual words for nothing.
 
     >>> from sluiceway.schema import Column
-    >>> text_of(Column("a", "VARCHAR"))[:40]
-    "CASE WHEN lower(trim(CAST(\\"a\\" AS VARCHAR"
+    >>> text_of(Column("a", "VARCHAR"))[:34]
+    'CASE WHEN strlen(trim(CAST("a" AS '
     """
-    trimmed = f"trim(CAST({ident(column.name)} AS VARCHAR), e' \\t\\r\\n')"
+    text = f"CAST({ident(column.name)} AS VARCHAR)"
+    text = _trimmed(text) if trim else text
+    return f"CASE WHEN {_there(text)} THEN {text} END"
+
+
+def _trimmed(text: str) -> str:
+    return f"trim({text}, e' \\t\\r\\n')"
+
+
+def _there(text: str) -> str:
+    """Is it a value, and no spelling of nothing? Long ones are not compared: that is dear."""
     words = ", ".join(map(literal, _FOR_NULL))
-    return f"CASE WHEN lower({trimmed}) NOT IN ({words}) THEN {trimmed} END"
+    return f"(strlen({text}) > {max(map(len, _FOR_NULL))} OR lower({text}) NOT IN ({words}))"
 
 
 def detected(engine: Engine, relation: str, schema: Schema, rows: int) -> dict[str, Detected]:
@@ -116,11 +126,12 @@ def _all_facts(engine: Engine, relation: str, schema: Schema, rows: int) -> dict
     size = max(50, min(_SAMPLE, _VALUES // max(len(looked), 1)))
     for start in range(0, len(looked), _CHUNK):
         part = looked[start : start + _CHUNK]
-        for place, total, values, counts, *shares in engine.query(_sample_sql(relation, part, size)):
+        for place, total, values, counts, padded, *shares in engine.query(_sample_sql(relation, part, size)):
             name = part[place].name
             facts[name] = replace(
                 facts[name],
                 total=total,
+                padded=padded,
                 values=dict(zip(values, counts, strict=True)),
                 shares={p: n / total for p, n in zip(_ALL_PATTERNS, shares, strict=True) if n},
             )
@@ -129,7 +140,7 @@ def _all_facts(engine: Engine, relation: str, schema: Schema, rows: int) -> dict
 
 def _sample_sql(relation: str, columns: Sequence[Column], size: int) -> str:
     """One row a column: its number, values, distinct values with counts, matches by pattern."""
-    texts = ", ".join(f"{text_of(c)} AS t{i}" for i, c in enumerate(columns))
+    texts = ", ".join(f"CAST({ident(c.name)} AS VARCHAR) AS t{i}" for i, c in enumerate(columns))
     cut = ", ".join(
         f"CASE WHEN strlen(t{i}) > {4 * _LONG} THEN left(t{i}, {_LONG}) || '…' ELSE t{i} END AS c{i}"
         for i in range(len(columns))
@@ -148,11 +159,14 @@ def _sample_sql(relation: str, columns: Sequence[Column], size: int) -> str:
             )
         ),
         long AS (SELECT unnest([{numbers}]) AS k, unnest([{lists}]) AS vs FROM picked),
+        stripped AS (
+            SELECT k, {_trimmed("u")} AS v, u FROM (SELECT k, unnest(vs) AS u FROM long)
+        ),
         counted AS MATERIALIZED (
-            SELECT k, v, count(*) AS n FROM (SELECT k, unnest(vs) AS v FROM long) GROUP BY ALL
+            SELECT k, v, count(*) AS n, bool_or(u <> v) AS padded FROM stripped WHERE {_there("v")} GROUP BY k, v
         )
-        SELECT k, sum(n)::BIGINT, list(v ORDER BY n DESC, v), list(n ORDER BY n DESC, v), {matches}
-        FROM counted WHERE v IS NOT NULL GROUP BY k ORDER BY k"""
+        SELECT k, sum(n)::BIGINT, list(v ORDER BY n DESC, v), list(n ORDER BY n DESC, v), bool_or(padded), {matches}
+        FROM counted GROUP BY k ORDER BY k"""
 
 
 # all rows ------------------------------------------------------------------------------------------------
@@ -166,6 +180,7 @@ class _Trial:
     notations: list[Notation]
     semantic: tuple[Semantic, str] | None
     geo: str | None
+    padded: bool
 
     @property
     def tests(self) -> dict[str, str]:
@@ -200,8 +215,8 @@ def _detect(
 def _trial(column: Column, facts: Facts) -> _Trial:
     geo = _geo(column, facts)
     if column.family not in _LOOKED_AT:
-        return _Trial(column, [], None, geo)
-    return _Trial(column, candidates(facts), semantic_of(facts), geo)
+        return _Trial(column, [], None, geo, False)
+    return _Trial(column, candidates(facts), semantic_of(facts), geo, facts.padded)
 
 
 def _geo(column: Column, facts: Facts) -> str | None:
@@ -222,7 +237,7 @@ def _count(
     """Column -> (values that are there, how many pass by key of a test)."""
     if not trials:
         return {}
-    texts = ", ".join(f"{text_of(t.column)} AS c{i}" for i, t in enumerate(trials))
+    texts = ", ".join(f"{text_of(t.column, t.padded)} AS c{i}" for i, t in enumerate(trials))
     counts = []
     for i, trial in enumerate(trials):
         counts.append(f"count(c{i})")

@@ -21,14 +21,22 @@ _STREET = (
     r"|crescent|close|highway|hwy|parkway|pkwy|row|gardens|hill"
 )
 _UNIT = r"(?:,? ?(?:apt|suite|unit|flat|#|app|bus|apto)[.]? ?[\w-]+)?"
-_TOWN = r"(?:, .{2,80})?"
+_TOWN = "(?:, .+)?"
+_PART = r"[\p{L}'’.-]"
+_WORD = f"{_PART}+"
+_CAPITAL = r"\p{Lu}" + f"{_PART}*"
+# no counted repeats of \p{L}: RE2 unrolls them, and a thousand states are slow
 PII_PATTERNS: dict[str, str] = {
-    "street": rf"(?i)(?:\d{{1,5}}[a-z]?(?:[-/]\d{{1,4}})? (?:[\p{{L}}'.-]+ ){{1,4}}(?:{_STREET})[.]?(?: [nsew]{{1,2}})?{_UNIT}{_TOWN}"
-    rf"|[\p{{L}}' .-]{{0,40}}(?:straat|laan|weg|plein|gracht|kade|dijk|stra(?:ß|ss)e|str[.]|gasse|allee|platz|gatan|vägen|gade|vej) \d{{1,4}} ?[a-z]?(?:[-/ ]\d{{1,4}})?{_TOWN}"
-    rf"|\d{{1,4}}(?: ?(?:bis|ter))?,? (?:rue|avenue|av[.]|boulevard|bd|place|chemin|impasse|allée|quai) [\p{{L}}' .-]{{2,60}}{_TOWN}"
-    rf"|(?:calle|c/|avenida|av[.]|avda[.]?|paseo|plaza|via|viale|corso|piazza|rua|largo|ulica|ul[.]) [\p{{L}}' .-]{{2,60}},? (?:n[ºo°.]? ?)?\d{{1,4}}{_TOWN})",
-    "person": r"(?:(?:Mr|Mrs|Ms|Dr|Prof|Herr|Frau|Mme|M|Dhr|Mevr)[.]? )?\p{Lu}[\p{L}'’.-]*(?:,? (?:van|de|der|den|von|da|di|dos|la|le|el|bin|al|del|ter|ten|zu|'t))*(?:,? \p{Lu}[\p{L}'’.-]*){1,3}",
-    "one_name": r"\p{Lu}[\p{L}'’-]{1,25}(?:[ -]\p{Lu}[\p{L}'’-]{1,25})?",
+    "street": "(?i)(?:"
+    + rf"\d+[a-z]?(?:[-/]\d+)? (?:{_WORD} )+(?:{_STREET})[.]?(?: [nsew]{{1,2}})?{_UNIT}{_TOWN}"
+    + rf"|(?:{_WORD} )*{_PART}*(?:straat|laan|weg|plein|gracht|kade|dijk|stra(?:ß|ss)e|str[.]|gasse|allee|platz"
+    + rf"|gatan|vägen|gade|vej) \d+ ?[a-z]?(?:[-/ ]\d+)?{_TOWN}"
+    + rf"|\d+(?: ?(?:bis|ter))?,? (?:rue|avenue|av[.]|boulevard|bd|place|chemin|impasse|allée|quai)(?: {_WORD})+{_TOWN}"
+    + rf"|(?:calle|c/|avenida|av[.]|avda[.]?|paseo|plaza|via|viale|corso|piazza|rua|largo|ulica|ul[.])(?: {_WORD})+"
+    + rf",? (?:n[ºo°.]? ?)?\d+{_TOWN})",
+    "person": r"(?:(?:Mr|Mrs|Ms|Dr|Prof|Herr|Frau|Mme|M|Dhr|Mevr)[.]? )?"
+    rf"{_CAPITAL}(?:,? (?:van|de|der|den|von|da|di|dos|la|le|el|bin|al|del|ter|ten|zu|'t))*(?:,? {_CAPITAL})+",
+    "one_name": rf"{_CAPITAL}(?:[ -]{_CAPITAL})?",
     **{name: pattern for name, (pattern, _) in NATIONAL.items()},
 }  # fmt: skip
 """RE2 patterns of values about persons, beside the semantic types."""

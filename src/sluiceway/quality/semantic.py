@@ -21,7 +21,8 @@ class Facts:
     """What is known of a column from a sample of its values, trimmed, without blanks and words for NULL.
 
     ``key`` is the name as ``normal_name`` gives it; ``values`` counts distinct values; ``shares`` is by
-    name of pattern, 0..1; ``siblings`` are the keys of all columns.
+    name of pattern, 0..1; ``siblings`` are the keys of all columns;
+    ``padded`` says that values had blanks around them.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Facts:
     values: Mapping[str, int]
     shares: Mapping[str, float]
     siblings: frozenset[str] = field(default_factory=frozenset)
+    padded: bool = False
 
     def share(self, pattern: str) -> float:
         return self.shares.get(pattern, 0.0)
@@ -147,7 +149,7 @@ _NOT_A_NUMBER = "order|invoice|ref|reference|sku|product|item|serial|version|cod
 SEMANTIC: tuple[SemanticType, ...] = (
     SemanticType(
         "email",
-        rf"(?:[^<>@]{{0,80}}<)?[\p{{L}}\p{{N}}.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_DOMAIN}\p{{L}}[\p{{L}}\p{{N}}-]*\p{{L}}>?",
+        rf"(?:[^<>@]*<)?[\p{{L}}\p{{N}}.!#$%&'*+/=?^_`{{|}}~-]+@{_DOMAIN}\p{{L}}[\p{{L}}\p{{N}}-]*\p{{L}}>?",
         "e_?mail|mail|email_?address|courriel|correo",
         strength=0.99,
     ),
