@@ -16,13 +16,13 @@ from sluiceway.duck import ident, literal
 from sluiceway.quality.model import Pii, Semantic, TextType
 from sluiceway.quality.pii import PII_PATTERNS, pii_of
 from sluiceway.quality.semantic import PATTERNS, Facts, named, normal_name, semantic_of
-from sluiceway.quality.text_types import TEXT_PATTERNS, Decision, Notation, candidates, decided
+from sluiceway.quality.text_types import TEXT_PATTERNS, Decision, Notation, candidates, decided, notation_of
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import Engine
     from sluiceway.schema import Column, Schema
 
-__all__ = ["Detected", "detected", "text_of"]
+__all__ = ["Detected", "detected", "test_of", "text_of"]
 
 _SAMPLE = 1000
 """Values of a column that patterns are compared with; fewer in wide tables."""
@@ -109,6 +109,23 @@ def detected(engine: Engine, relation: str, schema: Schema, rows: int) -> dict[s
         part = columns[start : start + _CHUNK]
         found.update(_detect(engine, relation, part, facts))
     return found
+
+
+def test_of(found: Detected) -> tuple[str, str] | None:
+    """SQL, with ``{v}`` for the value, that a value of a column so detected passes, and its words; None
+    where nothing was detected that a single value can break.
+
+    >>> test_of(Detected())
+    """
+    if found.text_type is not None and found.text_type.type not in ("uuid",):
+        kind = found.text_type
+        shown = f" like {kind.format}" if kind.format else ""
+        return notation_of(kind).test, f"a {kind.type}{shown}"
+    if found.semantic is not None:
+        name = found.semantic.type
+        pattern = PATTERNS[name] if f"{name}~" not in PATTERNS else f"{PATTERNS[name]}|{PATTERNS[f'{name}~']}"
+        return f"regexp_full_match({{v}}, {literal(pattern)})", f"a {name.replace('_', ' ')}"
+    return None
 
 
 # the sample ----------------------------------------------------------------------------------------------
@@ -231,9 +248,7 @@ def _geo(column: Column, facts: Facts) -> str | None:
     return "longitude" if named(facts.key, _LONGITUDE + ("|long" if pair else "")) else None
 
 
-def _count(
-    engine: Engine, relation: str, trials: Sequence[_Trial]
-) -> dict[str, tuple[int, dict[str, int]]]:
+def _count(engine: Engine, relation: str, trials: Sequence[_Trial]) -> dict[str, tuple[int, dict[str, int]]]:
     """Column -> (values that are there, how many pass by key of a test)."""
     if not trials:
         return {}
@@ -274,7 +289,15 @@ def _conclude(
 
 def _is_code(semantic: Semantic, text_type: TextType) -> bool:
     """Digits that are not for counting with, or a number of a calendar by chance."""
-    coded = semantic.type in ("phone", "card_number", "postal_code", "iban", "vat_number", "country", "language")
+    coded = semantic.type in (
+        "phone",
+        "card_number",
+        "postal_code",
+        "iban",
+        "vat_number",
+        "country",
+        "language",
+    )
     return coded and text_type.type in ("integer", "decimal", "boolean", "date")
 
 
@@ -292,4 +315,3 @@ def _semantic(trial: _Trial, facts: Facts, counts: Mapping[str, int], total: int
     if share < 0.7:
         return None
     return replace(semantic, share=round(share, 4))
-

@@ -97,7 +97,9 @@ _LANGUAGE = (
     f"{_among(LANGUAGE_CODES)}(?:[-_](?:{_among(tuple(c for c in COUNTRY_CODES if len(c) == 2))}|419))?"
     f"|(?i:{_among(LANGUAGE_NAMES)})"
 )
-_ANY_LANGUAGE = f"(?i:{_among(LANGUAGE_CODES)})(?:[-_][A-Za-z]{{4}})?(?:[-_][A-Za-z]{{2}})?|(?i:{_among(LANGUAGE_NAMES)})"
+_ANY_LANGUAGE = (
+    f"(?i:{_among(LANGUAGE_CODES)})(?:[-_][A-Za-z]{{4}})?(?:[-_][A-Za-z]{{2}})?|(?i:{_among(LANGUAGE_NAMES)})"
+)
 _MAJOR = frozenset("USD EUR GBP JPY CHF AUD CAD CNY SEK NOK DKK PLN INR BRL MXN".split())
 _SPOKEN = frozenset("en de fr es zh pt ru ja it nl".split())
 _US_STATES = frozenset(

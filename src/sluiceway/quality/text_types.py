@@ -15,7 +15,7 @@ from sluiceway.duck import literal
 from sluiceway.quality.model import TextType
 from sluiceway.quality.semantic import Facts, named
 
-__all__ = ["LEAST", "TEXT_PATTERNS", "Decision", "Notation", "candidates", "decided"]
+__all__ = ["LEAST", "TEXT_PATTERNS", "Decision", "Notation", "candidates", "decided", "notation_of"]
 
 LEAST = 0.9
 """The share of the values that must be of a type for the column to be of it."""
@@ -109,59 +109,77 @@ def decided(facts: Facts, tried: list[Notation], counts: Mapping[str, int], tota
     return Decision(TextType(best.type, round(share, 4), best.format), _doubt(facts, best))
 
 
+def notation_of(kind: TextType) -> Notation:
+    """The notation of a type that was decided on."""
+    if kind.type in ("date", "timestamp"):
+        return Notation(
+            kind.type, f"(try_strptime({{v}}, {literal(kind.format or '')}) IS NOT NULL)", kind.format
+        )
+    if kind.type == "json":
+        return Notation("json", "json_valid({v})")
+    if kind.type == "boolean":
+        yes, no = (kind.format or "true/false").split("/")
+        return Notation("boolean", _matches(f"(?i){yes}|{no}"), kind.format)
+    if kind.type == "uuid":
+        return Notation("uuid", "(TRY_CAST({v} AS UUID) IS NOT NULL)")
+    return _number(kind.type, kind.format)
+
+
 # numbers -------------------------------------------------------------------------------------------------
 
 
 def _numeric(facts: Facts) -> list[Notation]:
-    """Numbers, unless zeros in front say that they are codes."""
+    """Numbers, unless zeros in front say that they are codes. The first is preferred where several read
+    as many values."""
     share = facts.share
     near = LEAST - 0.05
+    whole = share("integer")
     if share("zeros") > 0.02:
         return []
-    plain = Notation("integer", _matches(TEXT_PATTERNS["integer"]))
-    if share("integer") >= near and share("exponent") - share("integer") < 0.02:
-        return [plain]
-    point = Notation("decimal", _matches(TEXT_PATTERNS["exponent"]))
-    whole = share("integer")
+    if whole >= near and share("exponent") - whole < 0.02:
+        return [_number("integer", None)]
     found: list[Notation] = []
-    if whole + share("1.234") + share("1.234,56") + share("comma") >= near and (
-        share("comma") + share("1.234,56") > 0.02 or _only_grouped(facts, ".")
-    ):
-        found.append(_either("1.234,56", "1.234", "comma", plain="integer"))
-    if whole + share("1,234") + share("1,234.56") + share("exponent") >= near:
-        if share("1,234") > 0.0 or _grouped_mark(facts, ","):
-            if share("1,234") + whole >= near and not _has(facts, "."):
-                found.append(_either("1,234", plain="integer", type_="integer"))
-            elif share("1,234.56") - share("point") > 0 or share("1,234") > 0:
-                found.append(_either("1,234.56", "1,234", "exponent", plain="integer"))
-    for group, decimal, mark in (("1 234", "1 234,56", ","), ("1'234", "1'234.56", ".")):
-        if not any(re.search(r"\d[ \u00a0\u202f'’]\d", value) for value in facts.values):
-            break
-        if whole + share(group) + share(decimal) >= near:
-            if _has(facts, mark):
-                found.append(_either(decimal, group, plain="integer"))
-            elif share(group) > 0:
-                found.append(_either(group, plain="integer", type_="integer"))
     if share("exponent") >= near:
-        found.insert(0, point)
+        found.append(_number("decimal", None))
+    if whole + share("1.234") + share("1.234,56") + share("comma") >= near:
+        if _has(facts, ",") and share("comma") + share("1.234,56") > share("1,234"):
+            found.append(_number("decimal", "1.234,56"))
+        elif _twice(facts, "."):
+            found.append(_number("integer", "1.234"))
+    if whole + share("1,234") + share("1,234.56") + share("exponent") >= near and _has(facts, ","):
+        found.append(_number("decimal", "1,234.56") if _has(facts, ".") else _number("integer", "1,234"))
+    for group, decimal, mark in (("1 234", "1 234,56", ","), ("1'234", "1'234.56", ".")):
+        if any(re.search(r"\d[ \u00a0\u202f]\d" if mark == "," else r"\d['’]\d", v) for v in facts.values):
+            if whole + share(group) + share(decimal) >= near:
+                found.append(_number("decimal", decimal) if _has(facts, mark) else _number("integer", group))
     return found
 
 
-def _either(form: str, *more: str, plain: str, type_: str = "decimal") -> Notation:
-    names = dict.fromkeys((form, *more, plain))
-    shown = form if "56" in form or type_ == "integer" else form
-    return Notation(type_, _matches("|".join(f"(?:{TEXT_PATTERNS[name]})" for name in names)), shown)
+_FORMS: dict[tuple[str, str | None], tuple[str, ...]] = {
+    ("integer", None): ("integer",),
+    ("decimal", None): ("exponent",),
+    ("decimal", "1.234,56"): ("1.234,56", "1.234", "comma", "integer"),
+    ("decimal", "1,234.56"): ("1,234.56", "1,234", "exponent", "integer"),
+    ("decimal", "1 234,56"): ("1 234,56", "1 234", "integer"),
+    ("decimal", "1'234.56"): ("1'234.56", "1'234", "integer"),
+    ("integer", "1,234"): ("1,234", "integer"),
+    ("integer", "1.234"): ("1.234", "integer"),
+    ("integer", "1 234"): ("1 234", "integer"),
+    ("integer", "1'234"): ("1'234", "integer"),
+}
+"""What is read as a type, by how its numbers are written."""
+
+
+def _number(type_: str, form: str | None) -> Notation:
+    names = _FORMS[type_, form]
+    return Notation(type_, _matches("|".join(f"(?:{TEXT_PATTERNS[name]})" for name in names)), form)
 
 
 def _has(facts: Facts, mark: str) -> bool:
     return sum(n for value, n in facts.values.items() if mark in value) > 0.02 * facts.total
 
 
-def _grouped_mark(facts: Facts, mark: str) -> bool:
-    return any(value.count(mark) for value in facts.values)
-
-
-def _only_grouped(facts: Facts, mark: str) -> bool:
+def _twice(facts: Facts, mark: str) -> bool:
     """Two marks in one number: it can only be the mark of groups."""
     return sum(value.count(mark) > 1 for value in facts.values) > 0.02 * len(facts.values)
 
@@ -278,7 +296,11 @@ def _temporal(facts: Facts) -> list[Notation]:
     two = [f for f, _ in kept if "%y" in f]
     if two and named(facts.key, "version|release|build|section|chapter|revision"):
         return []
-    if "%Y%m%d" in dict(kept) and not named(facts.key, "date|day|datum|time|dt|ymd") and len(facts.values) < 5:
+    if (
+        "%Y%m%d" in dict(kept)
+        and not named(facts.key, "date|day|datum|time|dt|ymd")
+        and len(facts.values) < 5
+    ):
         return []
     # "may" is short and long at once
     names = [f for f, _ in kept if not ("%B" in f and f.replace("%B", "%b") in dict(kept))]
