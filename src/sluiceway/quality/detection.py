@@ -302,7 +302,7 @@ def _is_code(semantic: Semantic, text_type: TextType) -> bool:
 
 
 def _semantic(trial: _Trial, facts: Facts, counts: Mapping[str, int], total: int) -> Semantic | None:
-    if trial.geo is not None and total and counts["geo"] >= 0.98 * total and counts["fraction"]:
+    if trial.geo is not None and total and counts["geo"] >= 0.95 * total and counts["fraction"]:
         share = counts["geo"] / total
         why = f"{share:.1%} of the numbers lie in its range, and the column is called {facts.name}"
         return Semantic(trial.geo, round(share, 4), round(0.9 * share, 3), why)

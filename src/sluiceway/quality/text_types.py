@@ -261,14 +261,16 @@ def _formats(value: str) -> list[str]:
         dates = ["%Y%m%d"]
     elif m["word"]:
         s = m["s4"]
-        dates = [f"%d{s}{_month(m['m1'])}{s}{'%Y' if len(m['y1']) == 4 else '%y'}"]
+        year = "%Y" if len(m["y1"]) == 4 else "%y"
+        dates = [f"%d{s}{month}{s}{year}" for month in _months(m["m1"])]
     else:
-        dates = [f"{_month(m['m2'])} %d{m['comma']} %Y"]
+        dates = [f"{month} %d{m['comma']} %Y" for month in _months(m["m2"])]
     return [f"{head}{date}{_time(m)}" for date in dates]
 
 
-def _month(word: str) -> str:
-    return "%b" if len(word) == 3 else "%B"
+def _months(word: str) -> list[str]:
+    """May is short and long at once."""
+    return ["%B", "%b"] if word.lower() == "may" else ["%b"] if len(word) == 3 else ["%B"]
 
 
 def _time(m: re.Match[str]) -> str:
@@ -302,15 +304,13 @@ def _temporal(facts: Facts) -> list[Notation]:
         and len(facts.values) < 5
     ):
         return []
-    # "may" is short and long at once
-    names = [f for f, _ in kept if not ("%B" in f and f.replace("%B", "%b") in dict(kept))]
     return [
         Notation(
             "timestamp" if ":" in f else "date",
             f"(try_strptime({{v}}, {literal(f)}) IS NOT NULL)",
             f,
         )
-        for f in names
+        for f, _ in kept
     ]
 
 
@@ -331,7 +331,8 @@ def _decide_dates(tried: list[Notation], counts: Mapping[str, int], total: int) 
         return None
     text_type = TextType(best.type, round(n / total, 4), best.format)
     notes = []
-    same = next((o for o in twins if counts.get(o.key, 0) == n), None)
+    swapped = [o for o in twins if o.format and "%b" not in o.format.lower()]
+    same = next((o for o in swapped if counts.get(o.key, 0) == n), None)
     if same is not None:
         notes.append(f"every value can be read as {best.format} and as {same.format}: day first is a guess")
     if others:
