@@ -26,22 +26,21 @@ class Labelled:
     pii: str | None
 
 
-FIRST = """Sophie Liam Noor Lucas Emma Daniel Fatima Mohammed Anna Peter Maria John Sarah David Julia Thomas Ewa Piotr
-Ingrid Lars Carlos Lucia Giulia Marco Chen Yuki Priya Rahul Olga Ivan Zoltan Bence Ottoline Thandiwe Kwame Aoife
-Niamh Saoirse Beatriz Rui Hanna Michael Laura Robert Elena Andreas Katarina Martin Nina Paul""".split()
-LAST = """Jansen Bakker Smith Jones Müller Schmidt Garcia Martinez Rossi Bianchi Kowalski Nowak Andersson Dubois Lambert
-Okafor Nakamura Petrenko Szabo Horvat O'Brien Fitzgerald Ndlovu Lindqvist Haugen Patel Singh Wang Nguyen Silva Costa
-Peeters Willems Keller Wagner Brown Wilson Taylor Moore Clark""".split()
-WORDS = """amber river stone cloud table copper garden window silver market bridge orange basket candle forest harbor
-lantern meadow pepper rocket saddle timber valley whistle velvet""".split()
-STREETS = "Maple Oak Church Station Mill Park Victoria High Lincoln Washington Cedar Elm".split()
+FIRST = ["Sophie", "Liam", "Noor", "Lucas", "Emma", "Daniel", "Fatima", "Mohammed", "Anna", "Peter", "Maria", "John", "Sarah", "David", "Julia", "Thomas", "Ewa", "Piotr", "Ingrid", "Lars", "Carlos", "Lucia", "Giulia", "Marco", "Chen", "Yuki", "Priya", "Rahul", "Olga", "Ivan", "Zoltan", "Bence", "Ottoline", "Thandiwe", "Kwame", "Aoife", "Niamh", "Saoirse", "Beatriz", "Rui", "Hanna", "Michael", "Laura", "Robert", "Elena", "Andreas", "Katarina", "Martin", "Nina", "Paul"]
+LAST = ["Jansen", "Bakker", "Smith", "Jones", "Müller", "Schmidt", "Garcia", "Martinez", "Rossi", "Bianchi", "Kowalski", "Nowak", "Andersson", "Dubois", "Lambert", "Okafor", "Nakamura", "Petrenko", "Szabo", "Horvat", "O'Brien", "Fitzgerald", "Ndlovu", "Lindqvist", "Haugen", "Patel", "Singh", "Wang", "Nguyen", "Silva", "Costa", "Peeters", "Willems", "Keller", "Wagner", "Brown", "Wilson", "Taylor", "Moore", "Clark"]
+WORDS = ["amber", "river", "stone", "cloud", "table", "copper", "garden", "window", "silver", "market", "bridge", "orange", "basket", "candle", "forest", "harbor", "lantern", "meadow", "pepper", "rocket", "saddle", "timber", "valley", "whistle", "velvet"]
+STREETS = ["Maple", "Oak", "Church", "Station", "Mill", "Park", "Victoria", "High", "Lincoln", "Washington", "Cedar", "Elm"]
 COUNTRIES = """Netherlands|Germany|France|Spain|Italy|Poland|Belgium|Austria|Sweden|Norway|Denmark|Finland|Portugal
-|Ireland|Greece|United States|Canada|Mexico|Brazil|Japan|China|India|Australia|South Africa""".replace("\n", "").split("|")
-ISO2 = "NL DE FR ES IT PL BE AT SE NO DK FI PT IE GR US CA MX BR JP CN IN AU ZA".split()
-ISO3 = "NLD DEU FRA ESP ITA POL BEL AUT SWE NOR DNK FIN PRT IRL GRC USA CAN MEX BRA JPN CHN IND AUS ZAF".split()
-MONEY = "EUR USD GBP JPY CHF SEK PLN CAD AUD NOK".split()
-LANGS = "en de fr es it nl pl pt sv da fi ja zh".split()
-STATES = "AL AK AZ CA CO CT DE FL GA IL IN KS KY LA MA MD ME MI MN MO MT NC NE NV NY OH OR PA SC TX UT VA WA".split()
+|Ireland|Greece|United States|Canada|Mexico|Brazil|Japan|China|India|Australia|South Africa""".replace(
+    "\n", ""
+).split("|")
+ISO2 = ["NL", "DE", "FR", "ES", "IT", "PL", "BE", "AT", "SE", "NO", "DK", "FI", "PT", "IE", "GR", "US", "CA", "MX", "BR", "JP", "CN", "IN", "AU", "ZA"]
+ISO3 = (
+    ["NLD", "DEU", "FRA", "ESP", "ITA", "POL", "BEL", "AUT", "SWE", "NOR", "DNK", "FIN", "PRT", "IRL", "GRC", "USA", "CAN", "MEX", "BRA", "JPN", "CHN", "IND", "AUS", "ZAF"]
+)
+MONEY = ["EUR", "USD", "GBP", "JPY", "CHF", "SEK", "PLN", "CAD", "AUD", "NOK"]
+LANGS = ["en", "de", "fr", "es", "it", "nl", "pl", "pt", "sv", "da", "fi", "ja", "zh"]
+STATES = ["AL", "AK", "AZ", "CA", "CO", "CT", "DE", "FL", "GA", "IL", "IN", "KS", "KY", "LA", "MA", "MD", "ME", "MI", "MN", "MO", "MT", "NC", "NE", "NV", "NY", "OH", "OR", "PA", "SC", "TX", "UT", "VA", "WA"]
 
 
 def digits(rng: random.Random, n: int, first: str = string.digits) -> str:
@@ -168,7 +167,9 @@ def mail(rng: random.Random) -> str:
 
 def street(rng: random.Random) -> str:
     kind = rng.choice(["Street", "Ave", "Road", "Lane", "Blvd", "Drive", "St."])
-    return f"{rng.randint(1, 9999)} {rng.choice(STREETS)} {kind}" + rng.choice(["", "", ", Apt 4B", " Suite 12"])
+    return f"{rng.randint(1, 9999)} {rng.choice(STREETS)} {kind}" + rng.choice(
+        ["", "", ", Apt 4B", " Suite 12"]
+    )
 
 
 def dutch_street(rng: random.Random) -> str:
@@ -239,12 +240,30 @@ def _emails_and_links() -> Iterator[Spec]:
     yield "sender", lambda r: f"{person(r)} <{mail(r)}>", "email", None, "email"
     yield "MAIL", lambda r: mail(r).upper(), "email", None, "email"
     for name in ("url", "c2", "homepage"):
-        yield name, lambda r: f"https://www.{r.choice(WORDS)}.com/{r.choice(WORDS)}?id={r.randint(1, 99)}", "url", None, None
+        yield (
+            name,
+            lambda r: f"https://www.{r.choice(WORDS)}.com/{r.choice(WORDS)}?id={r.randint(1, 99)}",
+            "url",
+            None,
+            None,
+        )
     yield "source", lambda r: f"http://{r.choice(WORDS)}.org", "url", None, None
-    yield "website", lambda r: f"{r.choice(WORDS)}{r.choice(WORDS)}.{r.choice(['com', 'nl', 'io'])}", "url", None, None
+    yield (
+        "website",
+        lambda r: f"{r.choice(WORDS)}{r.choice(WORDS)}.{r.choice(['com', 'nl', 'io'])}",
+        "url",
+        None,
+        None,
+    )
     yield "bucket_path", lambda r: f"s3://{r.choice(WORDS)}/{r.choice(WORDS)}.parquet", "url", None, None
     yield "handle", lambda r: "@" + r.choice(WORDS) + digits(r, 2), None, None, None
-    yield "file_name", lambda r: f"{r.choice(WORDS)}_{r.randint(1, 99)}.{r.choice(['csv', 'pdf', 'txt'])}", None, None, None
+    yield (
+        "file_name",
+        lambda r: f"{r.choice(WORDS)}_{r.randint(1, 99)}.{r.choice(['csv', 'pdf', 'txt'])}",
+        None,
+        None,
+        None,
+    )
     yield "path", lambda r: f"/data/{r.choice(WORDS)}/{r.choice(WORDS)}", None, None, None
     yield "comment", sentence, None, None, None
     yield "email_template", lambda r: f"{r.choice(WORDS)}-welcome", None, None, None
@@ -253,22 +272,58 @@ def _emails_and_links() -> Iterator[Spec]:
 def _phones() -> Iterator[Spec]:
     for name in ("phone", "tel", "c3", "mobile_number"):
         yield name, phone_nl, "phone", None, "phone"
-    yield "phone_us", lambda r: f"({r.randint(2, 9)}{digits(r, 2)}) {r.randint(2, 9)}{digits(r, 2)}-{digits(r, 4)}", "phone", None, "phone"
-    yield "c4", lambda r: f"{r.randint(2, 9)}{digits(r, 2)}-{r.randint(2, 9)}{digits(r, 2)}-{digits(r, 4)}", "phone", None, "phone"
+    yield (
+        "phone_us",
+        lambda r: f"({r.randint(2, 9)}{digits(r, 2)}) {r.randint(2, 9)}{digits(r, 2)}-{digits(r, 4)}",
+        "phone",
+        None,
+        "phone",
+    )
+    yield (
+        "c4",
+        lambda r: f"{r.randint(2, 9)}{digits(r, 2)}-{r.randint(2, 9)}{digits(r, 2)}-{digits(r, 4)}",
+        "phone",
+        None,
+        "phone",
+    )
     yield "Telefon", lambda r: f"0{r.randint(30, 89)}/{digits(r, 7, '123456789')}", "phone", None, "phone"
-    yield "telephone", lambda r: "0" + r.choice("12345") + "".join(f" {digits(r, 2)}" for _ in range(4)), "phone", None, "phone"
+    yield (
+        "telephone",
+        lambda r: "0" + r.choice("12345") + "".join(f" {digits(r, 2)}" for _ in range(4)),
+        "phone",
+        None,
+        "phone",
+    )
     yield "contact_phone", lambda r: digits(r, 10, "23456789"), "phone", None, "phone"
     yield "fax", lambda r: f"+44 20 {digits(r, 4)} {digits(r, 4)}", "phone", None, "phone"
     yield "c5", lambda r: f"+49 {r.randint(30, 89)} {digits(r, 7, '123456789')}", "phone", None, "phone"
     yield "telefoon", lambda r: f"0{r.randint(10, 79)}-{digits(r, 7, '123456789')}", "phone", None, "phone"
-    yield "c6", lambda r: f"+1-{r.randint(2, 9)}{digits(r, 2)}-{r.randint(2, 9)}{digits(r, 2)}-{digits(r, 4)}", "phone", None, "phone"
+    yield (
+        "c6",
+        lambda r: f"+1-{r.randint(2, 9)}{digits(r, 2)}-{r.randint(2, 9)}{digits(r, 2)}-{digits(r, 4)}",
+        "phone",
+        None,
+        "phone",
+    )
     yield "order_number", lambda r: digits(r, 10, "23456789"), None, "integer", None
-    yield "order_no", lambda r: f"{r.randint(100, 999)}-{r.randint(200, 999)}-{digits(r, 4)}", None, None, None
+    yield (
+        "order_no",
+        lambda r: f"{r.randint(100, 999)}-{r.randint(200, 999)}-{digits(r, 4)}",
+        None,
+        None,
+        None,
+    )
     yield "ref", lambda r: f"0{r.randint(10, 99)}-{digits(r, 7)}", None, None, None
     yield "invoice", lambda r: f"INV-{r.randint(2019, 2024)}-{digits(r, 5)}", None, None, None
     yield "delta", lambda r: f"{r.choice('+-')}{r.randint(1, 999)}", None, "integer", None
     yield "account_code", lambda r: f"{digits(r, 4)}-{digits(r, 4)}", None, None, None
-    yield "phone_model", lambda r: r.choice(["Pixel 8", "Galaxy S22", "iPhone 13", "Nokia 3310"]), None, None, None
+    yield (
+        "phone_model",
+        lambda r: r.choice(["Pixel 8", "Galaxy S22", "iPhone 13", "Nokia 3310"]),
+        None,
+        None,
+        None,
+    )
     yield "serial", lambda r: f"{digits(r, 2)} {digits(r, 4)} {digits(r, 2)}", None, None, None
     yield "phone_verified", one_of("true", "false"), None, "boolean", None
 
@@ -284,7 +339,13 @@ def _network() -> Iterator[Spec]:
     yield "release", version3, None, None, None
     yield "build", lambda r: f"10.0.{r.randint(10000, 22000)}.{r.randint(1, 5000)}", None, None, None
     yield "mac_address", lambda r: ":".join(hexes(2)(r) for _ in range(6)), None, None, None
-    yield "clock", lambda r: f"{r.randint(0, 23):02}:{r.randint(0, 59):02}:{r.randint(0, 59):02}", None, None, None
+    yield (
+        "clock",
+        lambda r: f"{r.randint(0, 23):02}:{r.randint(0, 59):02}:{r.randint(0, 59):02}",
+        None,
+        None,
+        None,
+    )
     yield "uuid", uuid4, "uuid", "uuid", None
     yield "c10", uuid4, "uuid", "uuid", None
     yield "session", lambda r: uuid4(r).upper(), "uuid", "uuid", None
@@ -328,12 +389,24 @@ def _places() -> Iterator[Spec]:
     yield "state", one_of(*STATES), None, None, None
     yield "c18", one_of(*STATES), None, None, None
     yield "dish", one_of("turkey", "duck", "goose", "chicken", "beef", "quail"), None, None, None
-    yield "guest", one_of("Georgia", "Jordan", "Chad", "Sophie", "Daniel", "Emma", "Lucas", "Laura", "Paul", "Nina"), None, None, "name"
+    yield (
+        "guest",
+        one_of("Georgia", "Jordan", "Chad", "Sophie", "Daniel", "Emma", "Lucas", "Laura", "Paul", "Nina"),
+        None,
+        None,
+        "name",
+    )
     yield "currency", one_of(*MONEY), "currency", None, None
     yield "c19", one_of(*MONEY), "currency", None, None
     yield "ccy", one_of("EUR"), "currency", None, None
     yield "curr", lambda r: r.choice(MONEY).lower(), "currency", None, None
-    yield "airport", one_of("AMS", "JFK", "LHR", "CDG", "FRA", "MAD", "EWR", "ALL", "SEA", "ORD"), None, None, None
+    yield (
+        "airport",
+        one_of("AMS", "JFK", "LHR", "CDG", "FRA", "MAD", "EWR", "ALL", "SEA", "ORD"),
+        None,
+        None,
+        None,
+    )
     yield "size", one_of("S", "M", "L", "XL"), None, None, None
     yield "three", lambda r: letters(r, 3), None, None, None
     yield "two", lambda r: letters(r, 2), None, None, None
@@ -345,7 +418,15 @@ def _places() -> Iterator[Spec]:
     yield "c21", postcode_uk, "postal_code", None, None
     yield "ZipCode", lambda r: f"{digits(r, 5)}-{digits(r, 4)}", "postal_code", None, None
     yield "code_postal", lambda r: digits(r, 5, "123456789"), "postal_code", None, None
-    yield "canada", lambda r: f"{r.choice('ABCEGHJKLMNPRSTVXY')}{r.randint(0, 9)}{r.choice('ABCEGHJKLM')} {r.randint(0, 9)}{r.choice('ABCEGHJKLM')}{r.randint(0, 9)}", "postal_code", None, None
+    yield (
+        "canada",
+        lambda r: (
+            f"{r.choice('ABCEGHJKLMNPRSTVXY')}{r.randint(0, 9)}{r.choice('ABCEGHJKLM')} {r.randint(0, 9)}{r.choice('ABCEGHJKLM')}{r.randint(0, 9)}"
+        ),
+        "postal_code",
+        None,
+        None,
+    )
     yield "sku", lambda r: f"{digits(r, 4, '123456789')}{letters(r, 2)}", None, None, None
     yield "item_code", lambda r: digits(r, 5, "123456789"), None, "integer", None
     yield "language", one_of(*LANGS), "language", None, None
@@ -357,7 +438,13 @@ def _places() -> Iterator[Spec]:
     yield "programming_language", one_of("Python", "Go", "Rust", "SQL", "Java"), None, None, None
     yield "coordinates", place, "coordinates", None, "coordinates"
     yield "c24", place, "coordinates", None, "coordinates"
-    yield "geo", lambda r: f"POINT({r.uniform(3, 7):.4f} {r.uniform(50, 53):.4f})", "coordinates", None, "coordinates"
+    yield (
+        "geo",
+        lambda r: f"POINT({r.uniform(3, 7):.4f} {r.uniform(50, 53):.4f})",
+        "coordinates",
+        None,
+        "coordinates",
+    )
     yield "latitude", lambda r: f"{r.uniform(-80, 80):.6f}", "latitude", "decimal", "coordinates"
     yield "lng", lambda r: f"{r.uniform(-170, 170):.6f}", "longitude", "decimal", "coordinates"
     yield "pair", lambda r: f"{r.uniform(1, 9):.1f}, {r.uniform(1, 9):.1f}", None, None, None
@@ -379,7 +466,13 @@ def _numbers() -> Iterator[Spec]:
     yield "betrag", lambda r: german(r.uniform(0, 500_000)), None, "decimal", None
     yield "n3", lambda r: f"{r.uniform(0, 9):.1f}".replace(".", ","), None, "decimal", None
     yield "revenue", lambda r: f"{r.uniform(0, 5_000_000):,.2f}", None, "decimal", None
-    yield "montant", lambda r: f"{r.uniform(0, 500_000):,.2f}".replace(",", " ").replace(".", ","), None, "decimal", None
+    yield (
+        "montant",
+        lambda r: f"{r.uniform(0, 500_000):,.2f}".replace(",", " ").replace(".", ","),
+        None,
+        "decimal",
+        None,
+    )
     yield "franken", lambda r: f"{r.uniform(0, 500_000):,.2f}".replace(",", "'"), None, "decimal", None
     yield "padded", lambda r: f"{r.randint(0, 99_999):05}", None, None, None
     yield "mixed_marks", lambda r: r.choice(["N", "S"]) + digits(r, 3), None, None, None
@@ -429,7 +522,13 @@ def _persons() -> Iterator[Spec]:
     yield "patient", lambda r: r.choice(["Mr. ", "Mrs. ", "Dr. "]) + person(r), None, None, "name"
     yield "product_name", lambda r: f"{r.choice(WORDS).title()} {r.choice(WORDS).title()}", None, None, None
     yield "title", lambda r: f"{r.choice(WORDS).title()} {r.choice(WORDS).title()}", None, None, None
-    yield "company_name", lambda r: f"{r.choice(WORDS).title()} {r.choice(['Inc', 'GmbH', 'BV', 'Ltd'])}", None, None, None
+    yield (
+        "company_name",
+        lambda r: f"{r.choice(WORDS).title()} {r.choice(['Inc', 'GmbH', 'BV', 'Ltd'])}",
+        None,
+        None,
+        None,
+    )
     yield "brand", lambda r: r.choice(WORDS).title(), None, None, None
     yield "column_name", lambda r: f"{r.choice(WORDS)}_{r.choice(WORDS)}", None, None, None
     for name, make in (("address", street), ("p2", street), ("straat", dutch_street), ("p3", german_street),

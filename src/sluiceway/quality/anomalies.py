@@ -30,6 +30,7 @@ KINDS: tuple[Kind, ...] = ("outlier", "rare_category", "format", "gap")
 _SAMPLE = 100_000
 _SECRET = 0.5
 """From this confidence on a column about persons is masked."""
+_KEYS = ("id", "key", "no", "number", "code")
 _WIDE = 8
 """Columns shown of a row that has no key."""
 
@@ -85,10 +86,8 @@ def anomalies(
             raise PlanError(f"there is no kind of anomaly '{kind}'", hint=did_you_mean(kind, KINDS))
     with (
         standing(target, project=project, environment=environment, folder=folder) as data,
-        _opened(data, target) as look,
+        _opened(data, target, columns, (*key, *hidden)) as look,
     ):
-        data.schema.require([*columns, *key, *hidden])
-        look = replace(look, wanted=_wanted(data.schema, columns))
         if not look.rows:
             return ()
         masked = _masked(look.found, hidden)
@@ -115,8 +114,9 @@ class Look:
 
 
 @contextmanager
-def _opened(data: Standing, target: Any) -> Iterator[Look]:
+def _opened(data: Standing, target: Any, columns: Sequence[str], others: Sequence[str]) -> Iterator[Look]:
     """Text is parsed once, and what another engine holds is brought to the embedded one."""
+    data.schema.require([*columns, *others])
     engine, relation = data.engine, f"({data.sql})"
     text = isinstance(target, str | Path) and kind_of_file(str(target)) in ("csv", "json")
     if engine.capabilities.dialect != "duckdb":
@@ -131,7 +131,7 @@ def _opened(data: Standing, target: Any) -> Iterator[Look]:
     try:
         rows = int(engine.query(f"SELECT count(*) FROM {relation}")[0][0])
         found = detected(engine, sample, data.schema, min(rows, _SAMPLE))
-        yield Look(engine, relation, sample, data.schema, rows, found, data.schema)
+        yield Look(engine, relation, sample, data.schema, rows, found, _wanted(data.schema, columns))
     finally:
         engine.query(f"DROP TABLE {sample}")
 
@@ -183,7 +183,12 @@ def _finding(
     if samples > 0:
         listed = ", ".join(map(ident, shown))
         order = ", ".join([*([suspect.order] if suspect.order else []), *map(ident, shown)])
-        sql = f"SELECT {listed} FROM {look.relation} WHERE {suspect.condition} ORDER BY {order} LIMIT {int(samples)}"
+        name = ident(suspect.column)
+        once = (
+            f"QUALIFY row_number() OVER (PARTITION BY {name} ORDER BY {listed}) = 1" if suspect.once else ""
+        )
+        sql = f"SELECT {listed} FROM {look.relation} WHERE {suspect.condition} {once}"
+        sql += f" ORDER BY {order} LIMIT {int(samples)}"
         rows = tuple(_row(shown, values, masked) for values in look.engine.query(sql))
     return Finding(
         suspect.kind, suspect.column, suspect.method, suspect.count, look.rows, message, rows

@@ -32,7 +32,7 @@ _DOMINANT = 0.95
 
 @dataclass(frozen=True)
 class Suspect:
-    """``message`` may hold values of the column, ``plain`` never does. ``order``: the strangest first."""
+    """``message`` may hold values of the column, ``plain`` never does. ``order``: the strangest first; ``once``: one row for each value of the column."""
 
     kind: Literal["outlier", "rare_category", "format", "gap"]
     column: str
@@ -42,6 +42,11 @@ class Suspect:
     message: str
     plain: str
     order: str = ""
+    once: bool = False
+
+
+def _values(n: int, one: str, many: str) -> str:
+    return f"1 value {one}" if n == 1 else f"{n:,} values {many}"
 
 
 # numbers and times ---------------------------------------------------------------------------------------
@@ -77,7 +82,8 @@ def fences(look: Look) -> list[Suspect]:
             found.append(
                 Suspect(
                     "outlier", column.name, "iqr and robust_z", n, condition,
-                    f"{n:,} values lie outside {low_} to {high_}", f"{n:,} values lie far from the others",
+                    f"{_values(n, 'lies', 'lie')} outside {low_} to {high_}",
+                    f"{_values(n, 'lies', 'lie')} far from the others",
                     f"abs(({x}) - {middle!r}) DESC",
                 )
             )  # fmt: skip
@@ -171,9 +177,8 @@ def _not_finite(look: Look, columns: Sequence[Column]) -> list[Suspect]:
         return []
     parts = [f"count(*) FILTER (NOT isfinite({ident(c.name)}))" for c in floats]
     row = look.engine.query(f"SELECT {', '.join(parts)} FROM {look.relation}")[0]
-    text = "{n:,} values are no finite number: NaN or infinite"
     return [
-        Suspect("outlier", c.name, "not finite", n, f"NOT isfinite({ident(c.name)})", text.format(n=n), text.format(n=n))
+        Suspect("outlier", c.name, "not finite", n, f"NOT isfinite({ident(c.name)})", *[f"{_values(n, 'is', 'are')} NaN or infinite"] * 2)
         for c, n in zip(floats, row, strict=True)
         if n
     ]  # fmt: skip
@@ -210,7 +215,7 @@ def rare(look: Look) -> list[Suspect]:
         cast = f"CAST({ident(column.name)} AS VARCHAR)"
         condition = f"{cast} IN ({', '.join(literal(str(v)) for v, _ in odd)})"
         shown = ", ".join(_category(str(v), n, usual) for v, n in odd[:5])
-        plain = f"{len(odd)} values are rare: {n:,} of {total:,} rows"
+        plain = f"{_values(len(odd), 'is', 'are')} rare: {n:,} of {total:,} rows"
         found.append(
             Suspect("rare_category", column.name, "share", n, condition, f"{plain}: {shown}", plain, cast)
         )
@@ -277,7 +282,7 @@ def formats(look: Look) -> list[Suspect]:
     for column, n in zip(judged, row, strict=True):
         if 0 < n <= max(1, 2 * _TOO_MANY * look.rows):
             what = tests[column.name][1]
-            text = f"{n:,} values are not {what}, as the others are"
+            text = f"{_values(n, 'is', 'are')} not {what}, as the others are"
             found.append(
                 Suspect("format", column.name, "type" if column not in plain else "shape", n,
                         conditions[column.name], text, text)
@@ -331,15 +336,17 @@ _UNITS = (
     ("month", 2_629_800),
 )
 _BUCKETS = 20_000
+_ALARM = 0.001
 
 
 def gaps(look: Look) -> list[Suspect]:
     """Stretches of time without a row, much longer than the usual distance between rows.
 
-    Times are counted in the finest unit with at most 20,000 buckets. Where distances are regular
-    (their 95th percentile is at most three medians) a gap is longer than 1.5 times that percentile; else
-    longer than what one in a thousand tables of as many rows would show if rows came at random
-    (exponential distances: median × log2(n / 0.001)), and than three times the 99th percentile.
+    Times are counted in the finest unit with at most 20,000 buckets. A gap is longer than what one in a
+    thousand tables of as many rows would show if rows came at random. Where distances are regular (their
+    95th percentile is at most three medians) the length of a run of empty buckets is geometric, and it
+    also has to be longer than 1.5 times that percentile; else distances are taken as exponential (median
+    × log2(n / 0.001)), and it has to be longer than three times the 99th percentile.
     """
     found = []
     for column in look.wanted:
@@ -377,11 +384,20 @@ def _gap(look: Look, column: Column) -> Suspect | None:
     wide = sorted((x for x in distances if x[0] > bound), key=lambda x: -x[0])
     if not wide or len(wide) > _TOO_MANY * len(distances):
         return None
-    ends = ", ".join(f"{_time(hi)}, {_time(lo)}" for _, hi, lo in wide[:50])
+    ends = ", ".join(f"{_time(hi)}, {_time(lo)}" for _, hi, lo in wide[:5])
     longest = ", ".join(f"{hi} to {lo} ({d - 1:,} {unit}s without a row)" for d, hi, lo in wide[:3])
-    plain = f"{len(wide)} gaps in time, the longest of {wide[0][0] - 1:,} {unit}s"
+    gap = "1 gap" if len(wide) == 1 else f"{len(wide)} gaps"
+    plain = f"{gap} in time, the longest of {wide[0][0] - 1:,} {unit}s"
     return Suspect(
-        "gap", column.name, "distances", len(wide), f"{name} IN ({ends})", f"{plain}: {longest}", plain, name
+        "gap",
+        column.name,
+        "distances",
+        len(wide),
+        f"{name} IN ({ends})",
+        f"{plain}: {longest}",
+        plain,
+        name,
+        True,
     )
 
 
@@ -394,10 +410,17 @@ def _time(value: Any) -> str:
 
 
 def _longest(distances: Sequence[int]) -> float:
-    """The distance beyond which it is a gap."""
+    """The distance beyond which it is a gap.
+
+    >>> _longest([1] * 100), _longest([1, 1, 1, 1, 3] * 40) < 10
+    (1.5, True)
+    """
     ordered = sorted(distances)
     n = len(ordered)
     median, q95, q99 = (ordered[min(n - 1, int(p * n))] for p in (0.5, 0.95, 0.99))
-    if q95 <= 3 * median:
-        return 1.5 * q95
-    return max(median * math.log2(n / 0.001), 3.0 * q99)
+    if q95 > 3 * median:
+        return max(median * math.log2(n / _ALARM), 3.0 * q99)
+    trimmed = ordered[: n - max(1, n // 50)]  # the gaps themselves say nothing about what is usual
+    empty = sum(d > median for d in trimmed) / len(trimmed)
+    by_chance = median * (1 + math.log(_ALARM / n) / math.log(empty)) if empty else 0.0
+    return max(1.5 * q95, by_chance)

@@ -120,12 +120,16 @@ def test_of(found: Detected) -> tuple[str, str] | None:
     if found.text_type is not None and found.text_type.type not in ("uuid",):
         kind = found.text_type
         shown = f" like {kind.format}" if kind.format else ""
-        return notation_of(kind).test, f"a {kind.type}{shown}"
+        return notation_of(kind).test, f"{_a(kind.type)}{shown}"
     if found.semantic is not None:
         name = found.semantic.type
         pattern = PATTERNS[name] if f"{name}~" not in PATTERNS else f"{PATTERNS[name]}|{PATTERNS[f'{name}~']}"
-        return f"regexp_full_match({{v}}, {literal(pattern)})", f"a {name.replace('_', ' ')}"
+        return f"regexp_full_match({{v}}, {literal(pattern)})", _a(name.replace("_", " "))
     return None
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
 
 
 # the sample ----------------------------------------------------------------------------------------------

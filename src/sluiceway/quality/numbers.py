@@ -57,7 +57,7 @@ def _ipv6(value: str) -> bool:
     import ipaddress
 
     try:
-        return ipaddress.ip_interface(value.split("%")[0]).version == 6
+        return ipaddress.ip_interface(value.split("%", maxsplit=1)[0]).version == 6
     except ValueError:
         return False
 

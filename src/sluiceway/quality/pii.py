@@ -28,12 +28,12 @@ _CAPITAL = r"\p{Lu}" + f"{_PART}*"
 # no counted repeats of \p{L}: RE2 unrolls them, and a thousand states are slow
 PII_PATTERNS: dict[str, str] = {
     "street": "(?i)(?:"
-    + rf"\d+[a-z]?(?:[-/]\d+)? (?:{_WORD} )+(?:{_STREET})[.]?(?: [nsew]{{1,2}})?{_UNIT}{_TOWN}"
-    + rf"|(?:{_WORD} )*{_PART}*(?:straat|laan|weg|plein|gracht|kade|dijk|stra(?:ß|ss)e|str[.]|gasse|allee|platz"
-    + rf"|gatan|vägen|gade|vej) \d+ ?[a-z]?(?:[-/ ]\d+)?{_TOWN}"
-    + rf"|\d+(?: ?(?:bis|ter))?,? (?:rue|avenue|av[.]|boulevard|bd|place|chemin|impasse|allée|quai)(?: {_WORD})+{_TOWN}"
-    + rf"|(?:calle|c/|avenida|av[.]|avda[.]?|paseo|plaza|via|viale|corso|piazza|rua|largo|ulica|ul[.])(?: {_WORD})+"
-    + rf",? (?:n[ºo°.]? ?)?\d+{_TOWN})",
+     rf"\d+[a-z]?(?:[-/]\d+)? (?:{_WORD} )+(?:{_STREET})[.]?(?: [nsew]{{1,2}})?{_UNIT}{_TOWN}"
+     rf"|(?:{_WORD} )*{_PART}*(?:straat|laan|weg|plein|gracht|kade|dijk|stra(?:ß|ss)e|str[.]|gasse|allee|platz"
+     rf"|gatan|vägen|gade|vej) \d+ ?[a-z]?(?:[-/ ]\d+)?{_TOWN}"
+     rf"|\d+(?: ?(?:bis|ter))?,? (?:rue|avenue|av[.]|boulevard|bd|place|chemin|impasse|allée|quai)(?: {_WORD})+{_TOWN}"
+     rf"|(?:calle|c/|avenida|av[.]|avda[.]?|paseo|plaza|via|viale|corso|piazza|rua|largo|ulica|ul[.])(?: {_WORD})+"
+     rf",? (?:n[ºo°.]? ?)?\d+{_TOWN})",
     "person": r"(?:(?:Mr|Mrs|Ms|Dr|Prof|Herr|Frau|Mme|M|Dhr|Mevr)[.]? )?"
     rf"{_CAPITAL}(?:,? (?:van|de|der|den|von|da|di|dos|la|le|el|bin|al|del|ter|ten|zu|'t))*(?:,? {_CAPITAL})+",
     "one_name": rf"{_CAPITAL}(?:[ -]{_CAPITAL})?",
