@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sluiceway.duck import ident
 from sluiceway.errors import PlanError, did_you_mean
-from sluiceway.quality.anomaly_methods import Suspect, fences, formats, gaps, rare
+from sluiceway.quality.anomaly_gaps import gaps
+from sluiceway.quality.anomaly_methods import Suspect, fences, formats, rare
 from sluiceway.quality.detection import Detected, detected
 from sluiceway.run.standing import Standing, kind_of_file, standing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sluiceway.quality.anomalies import Look
     from sluiceway.schema import Column
 
-__all__ = ["Suspect", "fences", "formats", "gaps", "rare"]
+__all__ = ["TIMES", "Suspect", "bounds_of", "fences", "formats", "rare"]
 
 _FAR = 3.0
 """Tukey's fence for values that are far out (Exploratory Data Analysis, 1977): 3 interquartile ranges."""
@@ -32,7 +32,8 @@ _DOMINANT = 0.95
 
 @dataclass(frozen=True)
 class Suspect:
-    """``message`` may hold values of the column, ``plain`` never does. ``order``: the strangest first; ``once``: one row for each value of the column."""
+    """``message`` may hold values of the column, ``plain`` never does. ``order``: the strangest
+    first; ``once``: one row for each value of the column."""
 
     kind: Literal["outlier", "rare_category", "format", "gap"]
     column: str
@@ -51,13 +52,13 @@ def _values(n: int, one: str, many: str) -> str:
 
 # numbers and times ---------------------------------------------------------------------------------------
 
-_TIMES = ("date", "timestamp", "timestamptz")
+TIMES = ("date", "timestamp", "timestamptz")
 
 
 def _number(column: Column) -> str:
     """SQL of a column as a finite DOUBLE; times as seconds since 1970."""
     name = ident(column.name)
-    if column.family in _TIMES:
+    if column.family in TIMES:
         return f"CASE WHEN isfinite({name}) THEN epoch({name}) END"
     if column.family == "float":
         return f"CASE WHEN isfinite({name}) THEN CAST({name} AS DOUBLE) END"
@@ -67,8 +68,8 @@ def _number(column: Column) -> str:
 def fences(look: Look) -> list[Suspect]:
     """Outside both Tukey's fence and the bound of the robust z; on a log scale too where the values are
     positive and skewed, so that long tails are not taken for mistakes."""
-    columns = [c for c in look.wanted if c.family in ("integer", "decimal", "float", *_TIMES)]
-    bounds = _bounds(look, columns)
+    columns = [c for c in look.wanted if c.family in ("integer", "decimal", "float", *TIMES)]
+    bounds = bounds_of(look, columns)
     judged = [c for c in columns if c.name in bounds]
     counts = _outside(look, judged, bounds)
     found = []
@@ -90,7 +91,7 @@ def fences(look: Look) -> list[Suspect]:
     return found + _not_finite(look, columns)
 
 
-def _bounds(look: Look, columns: Sequence[Column]) -> dict[str, tuple[float, float, float]]:
+def bounds_of(look: Look, columns: Sequence[Column]) -> dict[str, tuple[float, float, float]]:
     """Column -> (lower, upper, median)."""
     if not columns:
         return {}
@@ -137,9 +138,8 @@ def _with_deviation(
     out = {}
     for i, (c, q) in enumerate(middles):
         low, high = _fence(q[0], q[1], q[2], row[2 * i])
-        if c.family not in _TIMES and q[3] > 0 and _skew(*q[:3]) > 0.15:
-            logs = tuple(math.log(v) for v in q[:3])
-            _, top = _fence(*logs, row[2 * i + 1])
+        if c.family not in TIMES and q[3] > 0 and _skew(*q[:3]) > 0.15:
+            _, top = _fence(math.log(q[0]), math.log(q[1]), math.log(q[2]), row[2 * i + 1])
             high = max(high, math.exp(min(top, 700)))
         if c.name in without:
             low, high = min(low, without[c.name]), max(high, without[c.name])
@@ -172,22 +172,24 @@ def _outside(
 
 
 def _not_finite(look: Look, columns: Sequence[Column]) -> list[Suspect]:
-    floats = [c for c in columns if c.family in ("float", *_TIMES)]
+    floats = [c for c in columns if c.family in ("float", *TIMES)]
     if not floats:
         return []
     parts = [f"count(*) FILTER (NOT isfinite({ident(c.name)}))" for c in floats]
     row = look.engine.query(f"SELECT {', '.join(parts)} FROM {look.relation}")[0]
-    return [
-        Suspect("outlier", c.name, "not finite", n, f"NOT isfinite({ident(c.name)})", *[f"{_values(n, 'is', 'are')} NaN or infinite"] * 2)
-        for c, n in zip(floats, row, strict=True)
-        if n
-    ]  # fmt: skip
+    found = []
+    for c, n in zip(floats, row, strict=True):
+        if n:
+            text = f"{_values(n, 'is', 'are')} NaN or infinite"
+            condition = f"NOT isfinite({ident(c.name)})"
+            found.append(Suspect("outlier", c.name, "not finite", n, condition, text, text))
+    return found
 
 
 def _shown(column: Column, value: float) -> str:
-    if column.family in _TIMES:
+    if column.family in TIMES:
         try:
-            return f"{datetime(1970, 1, 1) + timedelta(seconds=value):%Y-%m-%d}"
+            return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value):%Y-%m-%d}"
         except OverflowError:
             return "the end of time"
     return f"{value:,.6g}"
@@ -295,7 +297,10 @@ def _applied(test: str, text: str) -> str:
     return f"CASE WHEN {text} IS NOT NULL THEN {test.replace('{v}', f'({text})')} END"
 
 
-_EXACT = "regexp_replace(regexp_replace(regexp_replace({v}, '[0-9]', '9', 'g'), '\\p{L}', 'A', 'g'), '\\s', ' ', 'g')"
+_EXACT = (
+    "regexp_replace(regexp_replace(regexp_replace({v}, '[0-9]', '9', 'g'), "
+    "'\\p{L}', 'A', 'g'), '\\s', ' ', 'g')"
+)
 
 
 def _shapes(look: Look, columns: Sequence[Column]) -> dict[str, tuple[str, str]]:
@@ -323,104 +328,3 @@ def _shapes(look: Look, columns: Sequence[Column]) -> dict[str, tuple[str, str]]
         for i, (c, top) in enumerate(likely)
         if row[2 * i] is not None and _DOMINANT <= row[2 * i] < 1.0 + 1e-9 and row[2 * i + 1] >= _LEAST
     }
-
-
-# gaps ----------------------------------------------------------------------------------------------------
-
-_UNITS = (
-    ("second", 1),
-    ("minute", 60),
-    ("hour", 3600),
-    ("day", 86_400),
-    ("week", 604_800),
-    ("month", 2_629_800),
-)
-_BUCKETS = 20_000
-_ALARM = 0.001
-
-
-def gaps(look: Look) -> list[Suspect]:
-    """Stretches of time without a row, much longer than the usual distance between rows.
-
-    Times are counted in the finest unit with at most 20,000 buckets. A gap is longer than what one in a
-    thousand tables of as many rows would show if rows came at random. Where distances are regular (their
-    95th percentile is at most three medians) the length of a run of empty buckets is geometric, and it
-    also has to be longer than 1.5 times that percentile; else distances are taken as exponential (median
-    × log2(n / 0.001)), and it has to be longer than three times the 99th percentile.
-    """
-    found = []
-    for column in look.wanted:
-        if column.family in _TIMES:
-            suspect = _gap(look, column)
-            if suspect is not None:
-                found.append(suspect)
-    return found
-
-
-def _gap(look: Look, column: Column) -> Suspect | None:
-    name = ident(column.name)
-    inside = f"(SELECT {name} AS t FROM {look.relation} WHERE isfinite({name}))"
-    quantiles = look.engine.query(
-        f"SELECT quantile_cont(epoch(t), [0.001, 0.999]), count(*) FROM (SELECT {name} AS t FROM {look.sample} WHERE isfinite({name}))"
-    )[0]
-    if quantiles[1] < _LEAST:
-        return None
-    span = quantiles[0][1] - quantiles[0][0]
-    units = [u for u in _UNITS if span / u[1] <= _BUCKETS and not (column.family == "date" and u[1] < 86_400)]
-    if not units:
-        return None
-    unit = units[0][0]
-    # a stray year 1900 or 2999 is an outlier, and makes no gap
-    fence = _bounds(look, [column]).get(column.name)
-    kept = f"WHERE epoch(t) BETWEEN {fence[0]!r} AND {fence[1]!r}" if fence else ""
-    rows = look.engine.query(
-        f"""WITH b AS (SELECT date_trunc('{unit}', t) AS b, min(t) AS lo, max(t) AS hi FROM {inside} {kept} GROUP BY 1)
-        SELECT date_diff('{unit}', b, lead(b) OVER w), hi, lead(lo) OVER w FROM b WINDOW w AS (ORDER BY b) ORDER BY b"""
-    )
-    distances = [(d, hi, lo) for d, hi, lo in rows if d is not None]
-    if len(distances) < 20:
-        return None
-    bound = _longest([d for d, _, _ in distances])
-    wide = sorted((x for x in distances if x[0] > bound), key=lambda x: -x[0])
-    if not wide or len(wide) > _TOO_MANY * len(distances):
-        return None
-    ends = ", ".join(f"{_time(hi)}, {_time(lo)}" for _, hi, lo in wide[:5])
-    longest = ", ".join(f"{hi} to {lo} ({d - 1:,} {unit}s without a row)" for d, hi, lo in wide[:3])
-    gap = "1 gap" if len(wide) == 1 else f"{len(wide)} gaps"
-    plain = f"{gap} in time, the longest of {wide[0][0] - 1:,} {unit}s"
-    return Suspect(
-        "gap",
-        column.name,
-        "distances",
-        len(wide),
-        f"{name} IN ({ends})",
-        f"{plain}: {longest}",
-        plain,
-        name,
-        True,
-    )
-
-
-def _time(value: Any) -> str:
-    assert isinstance(value, date)
-    kind = "TIMESTAMP" if isinstance(value, datetime) else "DATE"
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        kind = "TIMESTAMPTZ"
-    return f"{kind} {literal(str(value))}"
-
-
-def _longest(distances: Sequence[int]) -> float:
-    """The distance beyond which it is a gap.
-
-    >>> _longest([1] * 100), _longest([1, 1, 1, 1, 3] * 40) < 10
-    (1.5, True)
-    """
-    ordered = sorted(distances)
-    n = len(ordered)
-    median, q95, q99 = (ordered[min(n - 1, int(p * n))] for p in (0.5, 0.95, 0.99))
-    if q95 > 3 * median:
-        return max(median * math.log2(n / _ALARM), 3.0 * q99)
-    trimmed = ordered[: n - max(1, n // 50)]  # the gaps themselves say nothing about what is usual
-    empty = sum(d > median for d in trimmed) / len(trimmed)
-    by_chance = median * (1 + math.log(_ALARM / n) / math.log(empty)) if empty else 0.0
-    return max(1.5 * q95, by_chance)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["COUNTRY_CODES", "COUNTRY_NAMES", "FIRST_NAMES", "LANGUAGE_CODES", "LANGUAGE_NAMES", "SURNAMES"]
+__all__ = [
+    "COUNTRY_CODES",
+    "COUNTRY_NAMES",
+    "FIRST_NAMES",
+    "LANGUAGE_CODES",
+    "LANGUAGE_NAMES",
+    "MAJOR_CURRENCIES",
+    "SPOKEN_LANGUAGES",
+    "SURNAMES",
+    "US_STATES",
+]
 
 _COUNTRIES = """
 AD AND Andorra;AE ARE United Arab Emirates|UAE;AF AFG Afghanistan;AG ATG Antigua and Barbuda
@@ -64,7 +74,8 @@ TJ TJK Tajikistan;TK TKL Tokelau;TL TLS Timor-Leste|East Timor;TM TKM Turkmenist
 TO TON Tonga;TR TUR Turkey|Türkiye|Türkei;TT TTO Trinidad and Tobago;TV TUV Tuvalu
 TW TWN Taiwan|Taiwan, Province of China;TZ TZA Tanzania|Tanzania, United Republic of
 UA UKR Ukraine|Україна;UG UGA Uganda;UM UMI United States Minor Outlying Islands
-US USA United States|United States of America|U.S.A.|Vereinigte Staaten|États-Unis|Estados Unidos|Verenigde Staten
+US USA United States|United States of America|U.S.A.|USA
+US USA Vereinigte Staaten|États-Unis|Estados Unidos|Verenigde Staten
 UY URY Uruguay;UZ UZB Uzbekistan;VA VAT Vatican City|Holy See;VC VCT Saint Vincent and the Grenadines
 VE VEN Venezuela|Venezuela, Bolivarian Republic of;VG VGB British Virgin Islands
 VI VIR U.S. Virgin Islands;VN VNM Vietnam|Viet Nam;VU VUT Vanuatu;WF WLF Wallis and Futuna;WS WSM Samoa
@@ -163,3 +174,13 @@ SURNAMES = _words(
     visser wagner walker wang weber williams wilson wolf wright yamamoto yilmaz zhang zimmermann"""
 )
 """Common surnames, in lower case, without accents and blanks."""
+
+MAJOR_CURRENCIES = _words("USD EUR GBP JPY CHF AUD CAD CNY SEK NOK DKK PLN INR BRL MXN")
+"""A column of currencies holds one of them."""
+SPOKEN_LANGUAGES = _words("en de fr es zh pt ru ja it nl")
+"""A column of languages holds two of them."""
+US_STATES = _words(
+    """AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND
+    OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC"""
+)
+"""Codes of the states of the USA, of which half are codes of countries too."""

@@ -184,9 +184,11 @@ def _sample_sql(relation: str, columns: Sequence[Column], size: int) -> str:
             SELECT k, {_trimmed("u")} AS v, u FROM (SELECT k, unnest(vs) AS u FROM long)
         ),
         counted AS MATERIALIZED (
-            SELECT k, v, count(*) AS n, bool_or(u <> v) AS padded FROM stripped WHERE {_there("v")} GROUP BY k, v
+            SELECT k, v, count(*) AS n, bool_or(u <> v) AS padded
+            FROM stripped WHERE {_there("v")} GROUP BY k, v
         )
-        SELECT k, sum(n)::BIGINT, list(v ORDER BY n DESC, v), list(n ORDER BY n DESC, v), bool_or(padded), {matches}
+        SELECT k, sum(n)::BIGINT, list(v ORDER BY n DESC, v), list(n ORDER BY n DESC, v),
+            bool_or(padded), {matches}
         FROM counted GROUP BY k ORDER BY k"""
 
 

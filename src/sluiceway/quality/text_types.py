@@ -38,15 +38,17 @@ TEXT_PATTERNS: dict[str, str] = {
     "1 234,56": rf"{_SIGN}[1-9]\d{{0,2}}(?:[ \x{{00A0}}\x{{202F}}]\d{{3}})*,\d+|{_SIGN}0?,\d+",
     "1'234.56": rf"{_SIGN}[1-9]\d{{0,2}}(?:['’]\d{{3}})*[.]\d+|{_SIGN}0?[.]\d+",
     "json": r"(?s)\s*(?:\{\s*[\"}].*|\[.*\])\s*",
-    "temporal": r"(?i)(?:[a-z]{3,9}[.]?,? )?(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{8}|\d{1,2}[ -/][a-z]{3,9}[.]?[ -/]\d{2,4}|[a-z]{3,9}[.]? \d{1,2},? \d{4})"
+    "temporal": r"(?i)(?:[a-z]{3,9}[.]?,? )?(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{8}"
+    r"|\d{1,2}[ -/][a-z]{3,9}[.]?[ -/]\d{2,4}|[a-z]{3,9}[.]? \d{1,2},? \d{4})"
     r"(?:(?:[T ]|, ?)\d{1,2}:?\d{2}.*)?",
 }  # fmt: skip
 """RE2 patterns that all columns' samples are compared with."""
 
 _BOOLEANS = (
     ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("on", "off"), ("ja", "nein"), ("ja", "nee"),
-    ("j", "n"), ("oui", "non"), ("si", "no"), ("sí", "no"), ("sim", "não"), ("sim", "nao"), ("wahr", "falsch"),
-    ("vrai", "faux"), ("vero", "falso"), ("verdadero", "falso"), ("waar", "onwaar"), ("tak", "nie"), ("1", "0"),
+    ("j", "n"), ("oui", "non"), ("si", "no"), ("sí", "no"), ("sim", "não"), ("sim", "nao"),
+    ("wahr", "falsch"), ("vrai", "faux"), ("vero", "falso"), ("verdadero", "falso"), ("waar", "onwaar"),
+    ("tak", "nie"), ("1", "0"),
 )  # fmt: skip
 _ALONE = frozenset({"true", "false", "yes"})
 """Spellings that are enough on their own, where a column has only one value."""
@@ -149,9 +151,10 @@ def _numeric(facts: Facts) -> list[Notation]:
     if whole + share("1,234") + share("1,234.56") + share("exponent") >= near and _has(facts, ","):
         found.append(_number("decimal", "1,234.56") if _has(facts, ".") else _number("integer", "1,234"))
     for group, decimal, mark in (("1 234", "1 234,56", ","), ("1'234", "1'234.56", ".")):
-        if any(re.search(r"\d[ \u00a0\u202f]\d" if mark == "," else r"\d['’]\d", v) for v in facts.values):
-            if whole + share(group) + share(decimal) >= near:
-                found.append(_number("decimal", decimal) if _has(facts, mark) else _number("integer", group))
+        grouped = r"\d[ \u00a0\u202f]\d" if mark == "," else r"\d['’]\d"
+        there = any(re.search(grouped, value) for value in facts.values)
+        if there and whole + share(group) + share(decimal) >= near:
+            found.append(_number("decimal", decimal) if _has(facts, mark) else _number("integer", group))
     return found
 
 
