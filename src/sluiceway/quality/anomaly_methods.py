@@ -28,6 +28,7 @@ _LEAST = 30
 _CATEGORIES = 50
 _RARE = 0.005
 _DOMINANT = 0.95
+_COUNTED = 16
 
 
 @dataclass(frozen=True)
@@ -278,8 +279,9 @@ def formats(look: Look) -> list[Suspect]:
     if not judged:
         return []
     conditions = {c.name: f"NOT coalesce({_applied(tests[c.name][0], text_of(c))}, true)" for c in judged}
-    parts = ", ".join(f"count(*) FILTER ({conditions[c.name]})" for c in judged)
-    row = look.engine.query(f"SELECT {parts} FROM {look.relation}")[0]
+    row: list[int] = []
+    for start in range(0, len(judged), _COUNTED):
+        row += _failing(look, judged[start : start + _COUNTED], tests)
     found = []
     for column, n in zip(judged, row, strict=True):
         if 0 < n <= max(1, 2 * _TOO_MANY * look.rows):
@@ -290,6 +292,17 @@ def formats(look: Look) -> list[Suspect]:
                         conditions[column.name], text, text)
             )  # fmt: skip
     return found
+
+
+def _failing(look: Look, columns: Sequence[Column], tests: dict[str, tuple[str, str]]) -> list[int]:
+    """Values that don't pass their column's test."""
+    cells = ", ".join(f"{text_of(c)} AS c{i}" for i, c in enumerate(columns))
+    parts = ", ".join(
+        f"count(*) FILTER (c{i} IS NOT NULL AND NOT coalesce({tests[c.name][0].replace('{v}', f'c{i}')}, true))"
+        for i, c in enumerate(columns)
+    )
+    sql = f"WITH texts AS MATERIALIZED (SELECT {cells} FROM {look.relation}) SELECT {parts} FROM texts"
+    return list(look.engine.query(sql)[0])
 
 
 def _applied(test: str, text: str) -> str:

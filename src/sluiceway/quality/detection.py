@@ -30,6 +30,8 @@ _VALUES = 100_000
 """Values of all columns together."""
 _CHUNK = 200
 """Columns of one query."""
+_COUNTED = 16
+"""Columns whose matches one query counts: planning takes the square of them."""
 _LONG = 300
 """Longer text is none of what is looked for, but for JSON; its end is not compared."""
 _FOR_NULL = ("", "n/a", "#n/a", "null", "none", "nan", "-", "--", "?", "unknown", "nil", "(null)")
@@ -222,7 +224,10 @@ def _detect(
     engine: Engine, relation: str, columns: Sequence[Column], facts: Mapping[str, Facts]
 ) -> Iterator[tuple[str, Detected]]:
     trials = [_trial(column, facts[column.name]) for column in columns]
-    counted = _count(engine, relation, [t for t in trials if t.tests])
+    tried = [t for t in trials if t.tests]
+    counted: dict[str, tuple[int, dict[str, int]]] = {}
+    for start in range(0, len(tried), _COUNTED):
+        counted |= _count(engine, relation, tried[start : start + _COUNTED])
     decisions = {
         t.column.name: decided(facts[t.column.name], t.notations, counts, total)
         for t in trials
@@ -256,14 +261,14 @@ def _geo(column: Column, facts: Facts) -> str | None:
 
 def _count(engine: Engine, relation: str, trials: Sequence[_Trial]) -> dict[str, tuple[int, dict[str, int]]]:
     """Column -> (values that are there, how many pass by key of a test)."""
-    if not trials:
-        return {}
     texts = ", ".join(f"{text_of(t.column, t.padded)} AS c{i}" for i, t in enumerate(trials))
     counts = []
     for i, trial in enumerate(trials):
         counts.append(f"count(c{i})")
         counts += [f"count(*) FILTER ({test.replace('{v}', f'c{i}')})" for test in trial.tests.values()]
-    row = iter(engine.query(f"SELECT {', '.join(counts)} FROM (SELECT {texts} FROM {relation})")[0])
+    # materialised: else the planner writes every text out once for every count, and takes seconds
+    sql = f"WITH texts AS MATERIALIZED (SELECT {texts} FROM {relation}) SELECT {', '.join(counts)} FROM texts"
+    row = iter(engine.query(sql)[0])
     return {t.column.name: (next(row), {key: next(row) for key in t.tests}) for t in trials}
 
 
