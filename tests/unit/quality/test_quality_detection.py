@@ -176,7 +176,9 @@ def test_a_point_that_could_mark_thousands_is_said(engine):
 def test_json_is_parsed_and_not_guessed_by_its_braces(engine):
     broken = [f'{{"a": {i}, "b": }}' for i in range(100)]
     assert look(engine, texts(a=broken))["a"].text_type is None
-    assert look(engine, texts(a=[b.replace('"b": }', '"b": 1}') for b in broken]))["a"].text_type.type == "json"
+    assert (
+        look(engine, texts(a=[b.replace('"b": }', '"b": 1}') for b in broken]))["a"].text_type.type == "json"
+    )
 
 
 # checks --------------------------------------------------------------------------------------------------
