@@ -155,6 +155,7 @@ def _all_facts(engine: Engine, relation: str, schema: Schema, rows: int) -> dict
                 facts[name],
                 total=total,
                 padded=padded,
+                whole=rows <= size,
                 values=dict(zip(values, counts, strict=True)),
                 shares={p: n / total for p, n in zip(_ALL_PATTERNS, shares, strict=True) if n},
             )
@@ -206,11 +207,12 @@ class _Trial:
     semantic: tuple[Semantic, str] | None
     geo: str | None
     padded: bool
+    whole: bool = False
 
     @property
     def tests(self) -> dict[str, str]:
         tests = {n.key: n.test for n in self.notations}
-        if self.semantic is not None:
+        if self.semantic is not None and not self.whole:
             tests["semantic"] = f"regexp_full_match({{v}}, {literal(_ALL_PATTERNS[self.semantic[1]])})"
         if self.geo is not None:
             end = 90 if self.geo == "latitude" else 180
@@ -244,7 +246,7 @@ def _trial(column: Column, facts: Facts) -> _Trial:
     geo = _geo(column, facts)
     if column.family not in _LOOKED_AT:
         return _Trial(column, [], None, geo, False)
-    return _Trial(column, candidates(facts), semantic_of(facts), geo, facts.padded)
+    return _Trial(column, candidates(facts), semantic_of(facts), geo, facts.padded, facts.whole)
 
 
 def _geo(column: Column, facts: Facts) -> str | None:
@@ -317,9 +319,11 @@ def _semantic(trial: _Trial, facts: Facts, counts: Mapping[str, int], total: int
         share = counts["geo"] / total
         why = f"{share:.1%} of the numbers lie in its range, and the column is called {facts.name}"
         return Semantic(trial.geo, round(share, 4), round(0.9 * share, 3), why)
-    if trial.semantic is None or not total:
-        return None
+    if trial.semantic is None or trial.whole:
+        return None if trial.semantic is None else trial.semantic[0]
     semantic = trial.semantic[0]
+    if not total:
+        return None
     seen = facts.share(trial.semantic[1])
     share = semantic.share * (counts["semantic"] / total) / seen if seen else 0.0
     share = min(1.0, share)
