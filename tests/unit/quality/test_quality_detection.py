@@ -10,6 +10,7 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
+from tests.detection_corpus import Labelled, corpus
 
 from sluiceway.engines.base import EngineSettings
 from sluiceway.engines.duckdb import DuckDBEngine
@@ -17,7 +18,6 @@ from sluiceway.quality.detection import Detected, detected
 from sluiceway.quality.numbers import CHECKS
 from sluiceway.quality.semantic import normal_name
 from sluiceway.schema import Schema
-from tests.detection_corpus import Labelled, corpus
 
 _TABLE = 24
 
@@ -73,7 +73,7 @@ def test_precision_and_recall_on_the_labelled_columns(engine, seed, capsys):
     result = judged(engine, columns)
     with capsys.disabled():
         for kind, (precision, recall, _) in result.items():
-            print(f"\n  {kind}, seed {seed}: precision {precision:.3f}, recall {recall:.3f}", end="")  # noqa: T201
+            print(f"\n  {kind}, seed {seed}: precision {precision:.3f}, recall {recall:.3f}", end="")
     for precision, recall, wrong in result.values():
         assert precision >= 0.95, wrong
         assert recall >= 0.95, wrong
@@ -284,10 +284,8 @@ def test_no_pattern_is_catastrophic(engine, evil):
 
 
 def test_two_thousand_columns(engine):
-    table = texts(
-        **{f"c{i}": [f"user{i}@example.com", f"u{i}@example.org"] * 5 for i in range(1_999)}, n=["7"] * 10
-    )
-    found = look(engine, table)
+    mails = {f"c{i}": [f"user{i}@example.com", f"u{i}@example.org"] * 5 for i in range(1_999)}
+    found = look(engine, texts(**mails, n=["7"] * 10))
     assert len(found) == 2_000
     assert sum(d.semantic is not None and d.semantic.type == "email" for d in found.values()) == 1_999
     assert found["n"].text_type.type == "integer"
@@ -304,6 +302,6 @@ def test_a_query_may_stand_for_the_relation(engine):
 
 
 def test_checks_are_not_imported_before_they_are_needed():
-    code = "import sys, sluiceway.quality.detection as _; print([m for m in ('stdnum', 'numpy') if m in sys.modules])"
+    code = "import sys, sluiceway.quality.detection as _; print({'stdnum', 'numpy'} & set(sys.modules) or [])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert re.sub(r"\s", "", done.stdout) == "[]"
