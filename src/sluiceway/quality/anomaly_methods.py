@@ -298,7 +298,7 @@ def _failing(look: Look, columns: Sequence[Column], tests: dict[str, tuple[str, 
     """Values that don't pass their column's test."""
     cells = ", ".join(f"{text_of(c)} AS c{i}" for i, c in enumerate(columns))
     parts = ", ".join(
-        f"count(*) FILTER (c{i} IS NOT NULL AND NOT coalesce({tests[c.name][0].replace('{v}', f'c{i}')}, true))"
+        f"count(*) FILTER (c{i} IS NOT NULL AND NOT {tests[c.name][0].replace('{v}', f'c{i}')})"
         for i, c in enumerate(columns)
     )
     sql = f"WITH texts AS MATERIALIZED (SELECT {cells} FROM {look.relation}) SELECT {parts} FROM texts"

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -305,3 +306,9 @@ def test_checks_are_not_imported_before_they_are_needed():
     code = "import sys, sluiceway.quality.detection as _; print({'stdnum', 'numpy'} & set(sys.modules) or [])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert re.sub(r"\s", "", done.stdout) == "[]"
+
+
+def test_the_page_s_example_runs():
+    page = (Path(__file__).parents[3] / "docs" / "detection.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    subprocess.run([sys.executable, "-c", code], check=True)
