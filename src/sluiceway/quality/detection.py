@@ -61,8 +61,8 @@ def text_of(column: Column, trim: bool = True) -> str:
     """SQL of a column's text, trimmed; NULL for blanks and the usual words for nothing.
 
     >>> from sluiceway.schema import Column
-    >>> text_of(Column("a", "VARCHAR"))[:34]
-    'CASE WHEN strlen(trim(CAST("a" AS '
+    >>> text_of(Column("a", "VARCHAR"))[:35]
+    'CASE WHEN (strlen(trim(CAST("a" AS '
     """
     text = f"CAST({ident(column.name)} AS VARCHAR)"
     text = _trimmed(text) if trim else text
