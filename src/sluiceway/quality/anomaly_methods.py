@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluiceway.duck import ident, literal
-from sluiceway.quality.detection import test_of, text_of
+from sluiceway.quality.detection import probe_of, text_of
 
 if TYPE_CHECKING:
     from sluiceway.quality.anomalies import Look
@@ -270,7 +270,7 @@ def formats(look: Look) -> list[Suspect]:
     texts = [c for c in look.wanted if c.family == "text"]
     tests: dict[str, tuple[str, str]] = {}
     for column in texts:
-        test = test_of(look.found[column.name])
+        test = probe_of(look.found[column.name])
         if test is not None:
             tests[column.name] = test
     plain = [c for c in texts if c.name not in tests]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sluiceway.engines.base import Engine
     from sluiceway.schema import Column, Schema
 
-__all__ = ["Detected", "detected", "test_of", "text_of"]
+__all__ = ["Detected", "detected", "probe_of", "text_of"]
 
 _SAMPLE = 1000
 """Values of a column that patterns are compared with; fewer in wide tables."""
@@ -113,11 +113,11 @@ def detected(engine: Engine, relation: str, schema: Schema, rows: int) -> dict[s
     return found
 
 
-def test_of(found: Detected) -> tuple[str, str] | None:
+def probe_of(found: Detected) -> tuple[str, str] | None:
     """SQL, with ``{v}`` for the value, that a value of a column so detected passes, and its words; None
     where nothing was detected that a single value can break.
 
-    >>> test_of(Detected())
+    >>> probe_of(Detected())
     """
     if found.text_type is not None and found.text_type.type not in ("uuid",):
         kind = found.text_type
