@@ -207,7 +207,7 @@ class _Run:
                 begun = settle(self.store, opened, self.run_id)
                 if begun is not None:
                     self.started_at = opened.started_at = begun
-            self.plan = opened.plan(count_reads=self.count_reads)
+            self.plan = opened.plan(count_reads=self.count_reads, store=self.store, run_id=self.run_id)
             self._begin(self.plan, opened)
             self._walk(self.plan, opened)
 
