@@ -36,6 +36,7 @@ COMMANDS = (
     "runs",
     "rollback",
     "lineage",
+    "alerts",
     "connectors",
     "schema",
     "doctor",

@@ -131,7 +131,16 @@ class _Run:
                     self._end("failed", RunError(f"{type(bug).__name__}: {bug}"))
                     raise
                 self._halt(stopped)
+            finally:
+                self._over()
         return self.result
+
+    def _over(self) -> None:
+        """The status is settled, the locks are given back, and no timeout of the run counts any more."""
+        before = dict(self.bus.failures)
+        self.result.notes += self.bus.over()
+        if self.bus.failures != before:
+            self.store.record_failures(self.run_id, self.bus.failures)
 
     def _halt(self, stop: KeyboardInterrupt) -> None:
         """Told to stop, or out of time: the one goes on to whoever told us, the other is how it ended."""
@@ -149,6 +158,9 @@ class _Run:
         if lineage:
             integration = plugins.load("integrations", "openlineage")
             self.bus.listen("openlineage", integration.listener(lineage, self.pipeline.project))
+        if self.pipeline.project.alerts:
+            integration = plugins.load("integrations", "alerts")
+            self.bus.listen("alerts", integration.listener({}, self.pipeline.project))
 
     def _attempts(self) -> None:
         retry = self.pipeline.retry
@@ -407,6 +419,7 @@ class _Run:
                 metrics=metrics, lineage=edges_of(self.plan, self.inputs),
                 sql=sql_of(self.plan, execution) if execution else None,
                 error=error.as_dict() if error else None,
+                kind=self._kind(), owner=self.pipeline.owner, table=result.table,
             )
         )  # fmt: skip
         failures = dict(self.bus.failures)
@@ -430,6 +443,7 @@ class _Run:
                 self.run_id, self.pipeline.name, datetime.now(UTC),
                 environment=self.result.environment, status=status, seconds=self.result.execution_time,
                 error=error.as_dict() if error else None,
+                kind=self._kind(), owner=self.pipeline.owner, table=self.result.table,
             )
         )  # fmt: skip
 

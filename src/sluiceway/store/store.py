@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from sluiceway.exchange import Cursor, Receipt
+    from sluiceway.store.alerts import AlertBook
 
 __all__ = ["Store"]
 
@@ -78,6 +79,13 @@ class Store:
             con.execution_options(readonly=True)
             with con.begin():
                 yield con
+
+    @property
+    def alerts(self) -> AlertBook:
+        """Alerts, what became of telling them, and silences."""
+        from sluiceway.store.alerts import AlertBook
+
+        return AlertBook(self._read, self._write)
 
     # --- what a run writes ---
 

@@ -409,10 +409,14 @@ deliveries = Table(
     ),
     Column("channel", String, nullable=False),  # its name; never its URL, which holds secrets
     Column("kind", String, nullable=False),  # raised | resolved
-    Column("status", String, nullable=False),  # sent | failed | throttled | silenced
+    # sending | sent | failed | throttled | held | silenced | dropped
+    Column("status", String, nullable=False),
+    Column("group_key", String, nullable=False),  # alerts of one group make one message
     Column("error", String),
     Column("at", UTCDateTime, nullable=False),
+    Column("due_at", UTCDateTime),  # held: when the next message of its group may go
     Index(None, "alert_id", "at"),
+    Index(None, "channel", "group_key", "at"),
 )
 
 silences = Table(

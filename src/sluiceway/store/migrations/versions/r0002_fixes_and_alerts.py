@@ -65,14 +65,22 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
+        sa.Column("group_key", sa.String(), nullable=False),
         sa.Column("error", sa.String(), nullable=True),
         sa.Column("at", TIME, nullable=False),
+        sa.Column("due_at", TIME, nullable=True),
         sa.ForeignKeyConstraint(
             ["alert_id"], ["alerts.id"], name=op.f("fk_deliveries_alert_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
     )
     op.create_index(op.f("ix_deliveries_alert_id_at"), "deliveries", ["alert_id", "at"], unique=False)
+    op.create_index(
+        op.f("ix_deliveries_channel_group_key_at"),
+        "deliveries",
+        ["channel", "group_key", "at"],
+        unique=False,
+    )
     op.create_table(
         "silences",
         sa.Column("id", ID, nullable=False),
