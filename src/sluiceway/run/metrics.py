@@ -48,6 +48,8 @@ _SAFE = ("null_count", "distinct_count")
 """What may be kept of a column whose values are nobody's business."""
 _KEPT = ("null_count", "distinct_count", "min", "max", "mean", "stddev")
 _NEWEST = "newest"
+_MOST_COLUMNS = 500
+"""Columns that ``full`` measures where none are named: a statement of thousands takes long to plan."""
 
 Bounds = Mapping[str, tuple[Any, Any, int | None]]
 
@@ -142,7 +144,7 @@ class Measuring:
             wanted[_NEWEST] = exp.Max(this=column(newest))
         if self.quality.metrics != "full":
             return wanted
-        for given in self._columns():
+        for given in self._columns()[: None if self.quality.columns else _MOST_COLUMNS]:
             place = self.schema.columns.index(given)
             low, _, nulls = bounds.get(given.name, (None, None, None))
             proven = {"null_count"} if nulls is not None else set()

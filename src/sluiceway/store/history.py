@@ -13,11 +13,12 @@ from sluiceway.store.values import outgoing
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["MOST", "past"]
+__all__ = ["MOST", "measured", "past"]
 
 MOST = 1000
 """Points of one metric that are looked at, the newest."""
 _ENDED = ("succeeded", "blocked")
+_AT_ONCE = 200
 
 
 def past(
@@ -66,3 +67,45 @@ def past(
             if row.kind == kind
         )
     return found
+
+
+def measured(con: Connection, dataset_id: int, *, pipeline: str | None, limit: int) -> list[dict[str, Any]]:
+    """The newest runs that measured a dataset, oldest first, all of one pipeline and one kind.
+
+    Each is ``{run_id, pipeline, kind, status, at, metrics}``; ``metrics`` maps (column, metric), column ""
+    for the dataset as a whole, to a number or text. ``pipeline`` None: of the newest run.
+    """
+    told = select(metrics.c.run_id).where(metrics.c.dataset_id == dataset_id).distinct()
+    statement = (
+        select(runs.c.id, runs.c.pipeline, runs.c.kind, runs.c.status, runs.c.started_at)
+        .where(runs.c.id.in_(told), runs.c.status.in_(_ENDED), runs.c.kind.in_(("run", "check")))
+        .order_by(runs.c.started_at.desc(), runs.c.id.desc())
+    )
+    if pipeline is None:
+        newest = con.execute(statement.limit(1)).first()
+        if newest is None:
+            return []
+        pipeline = newest.pipeline
+    statement = statement.where(runs.c.pipeline == pipeline)
+    found = con.execute(statement.where(runs.c.kind == "run").limit(limit)).all()
+    found = found or con.execute(statement.limit(limit)).all()
+    values: dict[str, dict[tuple[str, str], Any]] = {row.id: {} for row in found}
+    m = metrics.c
+    for first in range(0, len(found), _AT_ONCE):
+        ids = [row.id for row in found[first : first + _AT_ONCE]]
+        wanted = select(m.run_id, m.column, m.name, m.value, m.text).where(
+            m.dataset_id == dataset_id, m.run_id.in_(ids)
+        )
+        for item in con.execute(wanted):
+            values[item.run_id][item.column, item.name] = item.text if item.value is None else item.value
+    return [
+        {
+            "run_id": row.id,
+            "pipeline": row.pipeline,
+            "kind": row.kind,
+            "status": row.status,
+            "at": outgoing(row.started_at),
+            "metrics": values[row.id],
+        }
+        for row in reversed(found)
+    ]

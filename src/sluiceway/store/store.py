@@ -287,6 +287,27 @@ class Store:
         with self._read() as con:
             return history.past(con, dataset, wanted, pipeline=pipeline, environment=environment, but=but)
 
+    def measured(
+        self,
+        dataset: str,
+        *,
+        pipeline: str | None = None,
+        environment: str | None = None,
+        limit: int = 200,
+    ) -> list[dict[str, Any]]:
+        """The newest runs that measured a dataset, oldest first, all of one pipeline and one kind:
+        ``{run_id, pipeline, kind, status, at, metrics: {(column, metric): value}}``.
+
+        Args:
+            pipeline: of the newest run if absent.
+
+        Raises:
+            StoreError: no such dataset.
+        """
+        with self._read() as con:
+            found = reads.require_dataset(con, dataset, environment)
+            return history.measured(con, found["id"], pipeline=pipeline, limit=limit)
+
     def checks_history(
         self,
         pipeline: str | None = None,
