@@ -99,6 +99,7 @@ def check_data(
     folder: Path | None = None,
     memory_limit: str | None = None,
     threads: int | None = None,
+    quality: QualitySpec | None = None,
 ) -> RunResult:
     """Judge what stands by a contract: whatever ``standing`` takes.
 
@@ -106,6 +107,7 @@ def check_data(
 
     Args:
         folder: what file paths are relative to; the working folder if absent.
+        quality: thresholds, and which metrics are kept.
     """
     begun = time.monotonic()
     output: dict[str, Any] | None = None
@@ -125,7 +127,7 @@ def check_data(
         with opened as data:
             result.environment = data.environment.name if data.environment is not None else ""
             output = dataset_of(data.dataset, data.schema, result.table)
-            metrics = _judge(result, spec, data, QualitySpec(), project)
+            metrics = _judge(result, spec, data, quality or QualitySpec(), project)
     except SluicewayError as error:
         if isinstance(error, ConfigError):
             raise
