@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -222,3 +224,20 @@ quality: {weights: {uniqueness: 5}}
     found = quality_score("mart.orders", project=load_project(project.folder))
     assert found.now.score == pytest.approx(result.quality_score, abs=1e-12)
     assert found.now.dimensions == pytest.approx(dict(result.dimensions))
+
+
+def test_the_page_s_examples_run(
+    make_project: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text("utf-8")
+    quality, pipeline = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    rows = "id,amount,status,ordered_at,updated_at\n1,2.5,paid,2026-11-01 00:00:00,2026-11-01 01:00:00\n"
+    files = {"pipelines/orders.yml": f"{pipeline}{quality}", "data/orders.csv": rows}
+    project = make_project(files, settings=SETTINGS)
+    result = project.run("orders")
+    assert result.error is None, result.error
+    assert [c.scored for c in result.checks] == [False] * 6
+    monkeypatch.chdir(project.folder)
+    exec(compile(code, "docs/monitoring.md", "exec"), {})
+    assert capsys.readouterr().out == "True None\n"
