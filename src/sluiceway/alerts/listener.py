@@ -74,8 +74,9 @@ def alerts_of(event: RunFinished, failures: Mapping[str, int] | None = None) -> 
     >>> from datetime import datetime
     >>> error = {"message": "no disk"}
     >>> event = RunFinished("r1", "orders", datetime(2026, 1, 1), status="failed", error=error)
-    >>> [(alert.key, alert.severity, alert.message) for alert in alerts_of(event)]
-    [('run_failed:orders', 'error', 'no disk')]
+    >>> found = alerts_of(event)[0]
+    >>> found.key, found.severity, found.message
+    ('run_failed:orders', 'error', 'no disk')
     """
     error = event.error or {}
     message = str(error.get("message") or "")

@@ -78,9 +78,9 @@ class Channel:
             chosen = _fits(alert.kind, [*(KINDS[word] for word in as_list(config.on) or ())])
             chosen = chosen or _fits(alert.kind, config.kinds or ())
         beyond = self._beyond(alert)
-        if (
-            beyond is not None
-        ):  # asked for by its own key: `quarantined: 1%` with `severity: error` means both
+        if alert.kind == "run_slow":  # every run takes some time: without a limit none is slow
+            return bool(beyond)
+        if beyond is not None:  # its own key asks for it: `severity: error` beside it is about the others
             return beyond
         return chosen and at_least(alert.severity, config.severity)
 

@@ -19,8 +19,9 @@ __all__ = ["Service"]
 Clean = Callable[[str], str]
 _log = logging.getLogger("apprise")
 _TALKATIVE = ("apprise", "urllib3.connectionpool", "urllib3.util.retry")
+_TEXT = "text"  # apprise.NotifyFormat.TEXT, which is a str
 _lock = threading.Lock()
-_cleaners: list[Clean] = []
+_cleaners: dict[str, Clean] = {}
 """What Apprise and its HTTP client log holds URLs and tokens: all of it goes through these."""
 
 
@@ -30,7 +31,7 @@ class _Redacting(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         said = redact(record.getMessage())
         with _lock:
-            cleaners = list(_cleaners)
+            cleaners = list(_cleaners.values())
         for clean in cleaners:
             said = clean(said)
         record.msg, record.args = said, ()
@@ -65,7 +66,7 @@ class Service:
         except ModuleNotFoundError:
             raise MissingExtraError.of("alerts", "A channel of Apprise") from None
         with _lock:
-            _cleaners.append(clean)
+            _cleaners[url] = clean
         for name in _TALKATIVE:
             talkative = logging.getLogger(name)
             if not any(isinstance(known, _Redacting) for known in talkative.filters):
@@ -98,7 +99,11 @@ class Service:
         heard = _Heard()
         _log.addHandler(heard)
         try:
-            taken = self._plugin.notify(body=message.text, title=message.title, notify_type=sort)
+            # with the format told, it makes HTML or Markdown of it where the service wants that: else lines
+            # would run together, and what an error says could be read as markup
+            taken = self._plugin.notify(
+                body=message.text, title=message.title, notify_type=sort, body_format=_TEXT
+            )
         finally:
             _log.removeHandler(heard)
         if not taken:

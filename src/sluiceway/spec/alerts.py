@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator
+from pydantic import Field, PlainValidator, model_validator
 
-from sluiceway.spec.fields import Duration, Names, Strict
+from sluiceway.spec.fields import Duration, Names, Strict, as_list
 
 __all__ = ["AlertConfig", "AlertSpec", "share"]
 
@@ -84,6 +84,12 @@ class AlertConfig(Strict):
     resolve: bool = Field(True, description="tell too when it is over")
     timeout: Duration = Field("5s", description="the longest that it is waited for; all together 10s")
     secret: str | None = Field(None, description="the key that webhooks are signed with; a ${VAR}")
+
+    @model_validator(mode="after")
+    def _slow_has_a_limit(self) -> AlertConfig:
+        if "slow" in (as_list(self.on) or ()) and self.slow is None:
+            raise ValueError("`on: slow` needs a limit: write slow: 30m beside it")
+        return self
 
 
 class AlertSpec(Mapping[str, Any]):

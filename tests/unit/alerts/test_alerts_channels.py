@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import email
 import logging
 import subprocess
 import sys
@@ -184,7 +185,8 @@ def test_without_apprise_the_command_is_told(make, alert, monkeypatch):
 
 def test_mail_goes_through_a_real_server(make, alert, mailbox):
     url = f"mailto://bob:mail-pass-4711@127.0.0.1:{mailbox.port}/?mode=insecure&from=data@example.org&to=ops@example.org"
-    found = only(raise_alert(make(f"{{to: '{url}', timeout: 8}}"), "dev", alert()))
+    given = alert(message="a <b> disk is full")
+    found = only(raise_alert(make(f"{{to: '{url}', timeout: 8}}"), "dev", given))
     assert (found.status, found.error) == ("sent", None)
     assert base64.b64decode(mailbox.logins[0]) == b"\0bob\0mail-pass-4711"
     [mail] = mailbox.mails
@@ -192,6 +194,23 @@ def test_mail_goes_through_a_real_server(make, alert, mailbox):
     assert "To: ops@example.org" in mail.replace('"', "")
     assert "mail-pass-4711" not in mail
     assert "github.com" not in mail  # of Apprise's own pictures and links
+    message = email.message_from_string(mail)
+    assert message.get_content_type() == "text/plain"
+    assert "a <b> disk is full" in message.get_payload(decode=True).decode().splitlines()
+
+
+def test_mail_as_html_takes_no_markup_from_an_error(make, alert, mailbox):
+    url = (
+        f"mailto://127.0.0.1:{mailbox.port}/?mode=insecure&from=data@example.org&to=o@example.org&format=html"
+    )
+    assert (
+        only(raise_alert(make(f"{{to: '{url}', timeout: 8}}"), "dev", alert(message="a <b> c"))).error is None
+    )
+    parts = {p.get_content_type(): p for p in email.message_from_string(mailbox.mails[0]).walk()}
+    html = parts["text/html"].get_payload(decode=True).decode()
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+    assert "<br" in html
 
 
 def test_a_service_of_apprise(make, alert, hooks):

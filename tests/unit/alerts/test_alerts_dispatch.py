@@ -102,6 +102,9 @@ def test_the_text_says_what_why_where_how_much_and_what_to_type(make, alert, clo
         ("slow: 10m", {"kind": "run_slow", "details": {"seconds": 601}}, True),
         ("slow: 10m", {"kind": "run_slow", "details": {"seconds": 599}}, False),
         ("slow: 10m", {}, True),
+        ("on: all", {"kind": "run_slow", "details": {"seconds": 1e9}}, False),
+        ("kinds: '*'", {"kind": "run_slow", "details": {"seconds": 1e9}}, False),
+        ("on: [slow, failed], slow: 1s", {"kind": "run_slow", "details": {"seconds": 2}}, True),
     ],
 )
 def test_routing(make, alert, said, clock, route, given, wanted):

@@ -63,6 +63,7 @@ def test_every_key_is_read_and_is_in_the_schema_for_editors(tmp_path):
         ("quarantined: many", "sluiceway.yml:4: alerts[0].quarantined", "a share such as '1%'", ""),
         ("on: [fialed]", "sluiceway.yml:4: alerts[0].on[0]", "expected", "did you mean 'failed'?"),
         ("group_by: colour", "sluiceway.yml:4: alerts[0].group_by", "expected", ""),
+        ("on: slow", "sluiceway.yml:3: alerts[0]", "`on: slow` needs a limit: write slow: 30m", ""),
         ("resolve: sometimes", "sluiceway.yml:4: alerts[0].resolve", "true or false", ""),
         ("pipelines: {a: b}", "sluiceway.yml:4: alerts[0].pipelines", "expected a text or a list", ""),
     ],
