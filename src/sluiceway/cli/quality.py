@@ -8,7 +8,7 @@ from sluiceway.cli.lazy import Subcommands
 
 __all__ = ["SUBCOMMANDS", "command"]
 
-SUBCOMMANDS = ("anomalies", "trends", "drift")
+SUBCOMMANDS = ("anomalies", "monitor", "score", "trends", "drift")
 """In the order of ``--help``. ``NAME`` is ``sluiceway.cli.quality_NAME:command``."""
 
 
