@@ -303,7 +303,7 @@ def _may_replay(pipeline: Pipeline, phase: str, runs: set[str]) -> None:
 
 def _without_tolerance(declared: DeclaredRule) -> DeclaredRule:
     """A share of rows that were all turned away before says nothing: those that fail again wait on."""
-    if declared.rule.effective_on_fail != "quarantine" or declared.rule.tolerance is None:
+    if declared.rule.effective_on_fail not in ("quarantine", "fix") or declared.rule.tolerance is None:
         return declared
     return replace(declared, rule=declared.rule.model_copy(update={"tolerance": None}))
 
