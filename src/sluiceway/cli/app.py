@@ -34,6 +34,7 @@ COMMANDS = (
     "quarantine",
     "runs",
     "rollback",
+    "fix",
     "lineage",
     "connectors",
     "schema",

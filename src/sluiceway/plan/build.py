@@ -10,10 +10,9 @@ from sqlglot import exp
 
 from sluiceway.errors import PlanError, Where
 from sluiceway.plan.conform import Conformed, conform
-from sluiceway.plan.fixing import FIXED, WAS, Fixing, fixed_value, fixing_of
+from sluiceway.plan.fixing import FIXED, Fixing, fixed_value, fixing_of
 from sluiceway.plan.lineage import Lineage, column_lineage
 from sluiceway.plan.nodes import (
-    BEFORE,
     NUMBERED,
     AuditGate,
     AuditSource,
@@ -23,24 +22,19 @@ from sluiceway.plan.nodes import (
     Publish,
     PythonStep,
     Quarantine,
-    Stage,
     Transform,
 )
 from sluiceway.plan.spooling import Spooling
+from sluiceway.plan.staging import staging, values_as_they_came
 from sluiceway.rules.base import BATCH, TARGET, RuleContext, column
 from sluiceway.rules.fuse import (
     Check,
-    any_bit,
     assign,
-    bit_value,
-    mask_column,
-    mask_expressions,
     number_checks,
 )
 from sluiceway.rules.params import condition
 from sluiceway.schema import Column, Schema
 from sluiceway.spec.model import SchemaContract
-from sluiceway.sql.primitives import call
 from sluiceway.sql.safe import check_supported, tables_of
 from sluiceway.sql.translate import DIALECT, translate
 from sluiceway.sql.typing import describe
@@ -277,7 +271,7 @@ def build(
         *audits,
         *builder.steps,
         *([Transform(FIXED, fixing.query, tables_of(fixing.query), "fix", inline=True)] if fixing else []),
-        _stage(
+        staging(
             conformed,
             checks,
             last,
@@ -298,7 +292,7 @@ def build(
         binds={**pipeline.variables, **builder.binds},
         hidden=_hidden(pipeline, lineage, schemas),
         discards=conformed.discards,
-        before=conformed.before | _was(fixing, output),
+        before=conformed.before | values_as_they_came(fixing, output),
         fixing=fixing,
     )
 
@@ -380,51 +374,6 @@ def _extract(builder: _Builder, name: str, gate: tuple[Check, ...], fixing: Fixi
     readers += any(name in check.relations for check in gate)
     readers += fixing is not None and name in tables_of(fixing.query) and name != fixing.reads
     return Extract(name, None, builder.spooling.source(name, readers), NUMBERED + name in builder.numbered)
-
-
-def _stage(
-    conformed: Conformed, checks: tuple[Check, ...], last: str, *, in_place: bool, fixing: Fixing | None
-) -> Stage:
-    relation = last if fixing is None else FIXED
-    select = exp.select(*conformed.select).from_(exp.table_(relation, quoted=True))
-    in_pass = [check for check in checks if check.in_pass]
-    losing = [c for c in checks if fixing is not None and c.id in fixing.losers]
-    masks = mask_expressions(in_pass, of=checks)
-    for check in losing:
-        masks = _with_losers(masks, check, fixing)
-    for name, mask in masks.items():
-        select = select.select(exp.alias_(mask, name, quoted=True))
-    was = _was(fixing, Schema(tuple(conformed.schema)))
-    for name, type_ in {**conformed.before, **was}.items():
-        value = column(WAS + _as_given(fixing, name)) if name in was else exp.column(name, quoted=True)
-        before = call("string_of", value, type_)
-        select = select.select(exp.alias_(before, BEFORE + name, quoted=True))
-    for flag in fixing.flags.values() if fixing is not None else ():
-        select = select.select(exp.alias_(column(flag), flag, quoted=True))
-    turned_away = [c.bit for c in (*in_pass, *losing) if c.turns_away and c.bit is not None]
-    return Stage(select, any_bit(turned_away), relation, in_place)
-
-
-def _with_losers(masks: Mapping[str, exp.Expr], check: Check, fixing: Fixing | None) -> dict[str, exp.Expr]:
-    """The masks with the bit of ``check`` set where ``deduplicate`` takes a row away."""
-    assert fixing is not None
-    assert check.bit is not None
-    zero, value = (exp.cast(exp.Literal.number(n), "BIGINT") for n in (0, bit_value(check.bit)))
-    term = exp.Case(default=zero).when(column(fixing.losers[check.id]), value)
-    name = mask_column(check.bit)
-    return {**masks, name: exp.Add(this=masks[name], expression=term)}
-
-
-def _was(fixing: Fixing | None, output: Schema) -> dict[str, str]:
-    """Columns of the output whose values may be put right, with the types that they came in."""
-    changed = {} if fixing is None else {n.casefold(): type_ for n, type_ in fixing.columns.items()}
-    return {c.name: changed[c.name.casefold()] for c in output if c.name.casefold() in changed}
-
-
-def _as_given(fixing: Fixing | None, name: str) -> str:
-    """How the result spells a column of the output."""
-    names = fixing.columns if fixing is not None else ()
-    return next(given for given in names if given.casefold() == name.casefold())
 
 
 def _lineage(builder: _Builder, last: str) -> Lineage:

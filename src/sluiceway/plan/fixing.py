@@ -2,11 +2,11 @@
 right, row by row, in the same SELECT.
 
 Every rule with ``on_fail: fix`` looks at the value, says by a column of its own (a *flag*) whether the
-row fails, and there, and only there, the value becomes what the fix makes of it. Rules about other columns share a
-level; a rule that reads a column which an earlier one changes stands on the next. What a value was stays
-beside it, for the before-image and for quarantine, which keeps rows as they came. All rules are judged on the
-values after the last level. ``deduplicate`` numbers the rows that no rule turns away, behind everything else.
-"""
+row fails, and there, and only there, the value becomes what the fix makes of it. Rules about other
+columns share a level; a rule that reads a column which an earlier one changes stands on the next. What a
+value was stays beside it, for the before-image and for quarantine, which keeps rows as they came. All
+rules are judged on the values after the last level. ``deduplicate`` numbers the rows that no rule turns
+away, behind everything else."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sqlglot import exp
 from sluiceway.rules.base import column
 from sluiceway.rules.fixes.deduplicate import Deduplicate
 from sluiceway.rules.fixes.lookup import Lookup
-from sluiceway.rules.fuse import Check
 from sluiceway.rules.keys import given
 
 if TYPE_CHECKING:
     from sluiceway.rules.fixes.base import Fix
+    from sluiceway.rules.fuse import Check
     from sluiceway.schema import Schema
 
 __all__ = ["FIXED", "WAS", "Fixing", "fixed_value", "fixing_of"]

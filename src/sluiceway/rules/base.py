@@ -157,7 +157,7 @@ class Rule(BaseModel):
     dimension: Dimension | None = Field(None, description="where the check counts in the score")
     fix: Any = Field(
         None,
-        description="what on_fail: fix does: a fix, one with its options, or a list; the rule's own if absent",
+        description="what on_fail: fix does: a fix, or a list of them; the rule's own if absent",
     )
 
     @field_validator("tolerance", mode="before")

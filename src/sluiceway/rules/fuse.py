@@ -47,6 +47,7 @@ __all__ = [
     "mask_expressions",
     "masks_query",
     "number_checks",
+    "require_fixes",
     "scan_query",
     "values_of",
 ]
@@ -168,12 +169,12 @@ def assign(checks: Sequence[Check]) -> tuple[Check, ...]:
         else:
             check, bit = replace(check, bit=bit), bit + 1
         if check.fixes:
-            _require_fixes(check)
+            require_fixes(check)
         out.append(check)
     return tuple(out)
 
 
-def _require_fixes(check: Check) -> None:
+def require_fixes(check: Check) -> None:
     """Raise PlanError where a rule's fixes can't put its rows right."""
     rule, columns = check.rule, check.rule.columns_used
     if check.phase == "source":

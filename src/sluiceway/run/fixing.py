@@ -44,7 +44,8 @@ def count_fixes(run: Execution, judged: Judged, told: Sequence[Check]) -> None:
     for i, check in enumerate(mine):
         before = judged.results[check.id]
         fixed = int(row[f"f{i}"])
-        result = fix_result(check, failing[check.id], before.total, fixed, unfixable[check.id])
+        total = before.total + (unfixable[check.id] - before.failing if check.id in fixing.losers else 0)
+        result = fix_result(check, failing[check.id], total, fixed, unfixable[check.id])
         judged.results[check.id] = result
         values = _values(run, fixing, check) if fixed and check.id not in fixing.losers else ()
         how = ", ".join(fix.said() for fix in check.rule.fixes)
@@ -126,9 +127,9 @@ def _values(run: Execution, fixing: Fixing, check: Check) -> tuple[dict[str, Any
 
 
 def before_images(run: Execution, judged: Judged) -> list[str]:
-    """The published rows whose values were changed, as they were and as they are now: SELECTs in the layout of
-    the quarantine, which is written in the publish transaction. Whole, so that an undo can tell a row that was
-    changed since."""
+    """The published rows whose values were changed, as they were and as they are now: SELECTs in the
+    layout of the quarantine, which is written in the publish transaction. Whole, so that an undo can tell
+    a row that was changed since."""
     fixing, plan = run.plan.fixing, run.plan
     if fixing is None:
         return []

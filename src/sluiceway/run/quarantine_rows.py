@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["FIXED", "Facts", "Kept", "fixed_rows", "kept_of", "quarantined_rows", "union", "unreadable_rows"]
 
 FIXED = "fixed"
-"""Stands as the source of a gate's rows that were put right and published: they wait for nothing but an undo."""
+"""Stands as the source of a gate's rows that were put right and published: they wait for nothing but an
+undo."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A column of a row in quarantine: its name and type, and where the staging has it, as what type if that is
-    another."""
+    """A column of a row in quarantine: its name and type, and where the staging has it, as what type if
+    that is another."""
 
     name: str
     type: str

@@ -113,8 +113,8 @@ class Records:
 
 @dataclass(frozen=True)
 class FixedValues:
-    """What a check's fixes changed in one run. ``values``: the changes that most rows had, as ``{before, after,
-    count, key}``, masked where the column is; ``key`` is that of one of these rows."""
+    """What a check's fixes changed in one run. ``values``: the changes that most rows had, as ``{before,
+    after, count, key}``, masked where the column is; ``key`` is that of one of these rows."""
 
     check_id: str
     fix: str

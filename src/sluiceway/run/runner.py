@@ -59,6 +59,7 @@ def run(
     bus: EventBus | None = None,
     replays: tuple[str, ...] = (),
     count_reads: bool = False,
+    kind: str | None = None,
 ) -> RunResult:
     """Run a pipeline once and say how it went; a failed or blocked run is a result, not an exception.
 
@@ -68,11 +69,12 @@ def run(
         progress: called with every event.
         count_reads: spool every source, so that ``records.read`` is known.
         replays: quarantine ids that this run reads; they are settled by its publish.
+        kind: what the store calls it: run, check or replay if absent.
 
     Raises:
         ConfigError: what the user wrote can't be used; nothing was run.
     """
-    return _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads).go()
+    return _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, kind).go()
 
 
 @dataclass
@@ -89,6 +91,7 @@ class _Run:
     bus: EventBus
     replays: tuple[str, ...] = ()
     count_reads: bool = False
+    kind: str | None = None
     run_id: str = field(default_factory=new_run_id)
     nodes: list[NodeResult] = field(default_factory=list)
     keep_staging: bool = False
@@ -218,6 +221,8 @@ class _Run:
     # events -----------------------------------------------------------------------------------------
 
     def _kind(self) -> str:
+        if self.kind is not None:
+            return self.kind
         if self.replays:
             return "replay"
         return "check" if self.dry_run else "run"
@@ -394,6 +399,8 @@ class _Run:
             return
         for check_id, rows in result.samples.items():
             self.store.record_samples(self.run_id, check_id, rows)
+        if status == "succeeded" and result.fixes and not self.dry_run:
+            self.store.record_fixes(self.run_id, result.table, [vars(fix) for fix in result.fixes])
         metrics = execution.metrics(self.judged) if execution and self.judged else {}
         self.bus.emit(
             RunFinished(

@@ -56,7 +56,7 @@ class Fix(BaseModel):
             raise PlanError(
                 f"the fix {self.kind} does not fit column '{judged.name}' of type {judged.type}",
                 where=ctx.where,
-                hint=f"it takes {', '.join(sorted(self.families))}; choose another fix, or on_fail: quarantine",
+                hint=f"it takes {', '.join(sorted(self.families))}; choose another, or on_fail: quarantine",
             )
 
     def reads(self) -> tuple[str, ...]:

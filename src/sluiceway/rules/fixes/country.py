@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator
-from sqlglot import exp
 
 from sluiceway.rules.codes import COUNTRIES
 from sluiceway.rules.fixes.base import Fix, duck, squeezed
@@ -14,6 +13,8 @@ from sluiceway.rules.fixes.names import COUNTRY_NAMES
 from sluiceway.sql.primitives import call
 
 if TYPE_CHECKING:
+    from sqlglot import exp
+
     from sluiceway.rules.base import Rule, RuleContext
     from sluiceway.schema import Column
 

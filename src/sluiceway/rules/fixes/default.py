@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
-from sqlglot import exp
 
 from sluiceway.rules.fixes.base import Fix
 from sluiceway.rules.params import typed
 
 if TYPE_CHECKING:
+    from sqlglot import exp
+
     from sluiceway.rules.base import Rule, RuleContext
     from sluiceway.schema import Column
 

@@ -20,8 +20,8 @@ __all__ = ["Lookup"]
 
 
 class Lookup(Fix):
-    """Fills from ``RELATION.COLUMN``, a source, a step or a dataset, the row with the same key. A key that has
-    several values there, or none, is no answer.
+    """Fills from ``RELATION.COLUMN``, a source, a step or a dataset, the row with the same key. A key
+    that has several values there, or none, is no answer.
 
     >>> Lookup.model_validate({"value": "customers.country", "on": "customer_id"}).relation
     'customers'

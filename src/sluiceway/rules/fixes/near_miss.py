@@ -25,8 +25,8 @@ _MOST = 100
 class NearMiss(Fix):
     """The one value of ``accepted_values`` that differs from what is there only in case, blanks, hyphens and
     underscores; else the one that lies within an edit distance (Levenshtein 1966) of 2, of 1 for values of 4
-    letters, of 0 for shorter ones. Where two values are that near, none is taken. Distances are of ASCII text;
-    where an engine has none of its own, write ``distance: 0``.
+    letters, of 0 for shorter ones. Where two values are that near, none is taken. Distances are of ASCII
+    text; where an engine has none of its own, write ``distance: 0``.
 
     >>> NearMiss.shorthand(1)
     {'distance': 1}

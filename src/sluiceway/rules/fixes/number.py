@@ -22,8 +22,8 @@ _APART = f"{BLANKS}'’_"
 
 class Number(Fix):
     """``€ 1,234.50``, ``(12)``, ``12-`` or ``1 234`` as ``1234.50``, ``-12`` and so on. Digits are grouped by
-    three or not at all: ``1,23`` is no guess that is made. ``decimal`` says what parts the whole from the rest;
-    the other of the two groups. A share (``5%``) or a unit (``5 kg``) is not a number.
+    three or not at all: ``1,23`` is no guess that is made. ``decimal`` says what parts the whole from the
+    rest; the other of the two groups. A share (``5%``) or a unit (``5 kg``) is not a number.
 
     >>> Number(decimal=",").said()
     'number'
