@@ -83,8 +83,10 @@ def duck(sql: str, **holes: exp.Expr) -> exp.Expr:
 
 def stripped(value: exp.Expr) -> exp.Expr:
     """Without white space at both ends."""
-    pattern = exp.Literal.string(f"^[{BLANKS}]+|[{BLANKS}]+$")
-    return duck("regexp_replace(:x, :p, '', 'g')", x=value, p=pattern)
+    # one end after the other: alternatives are not found alike on every engine
+    for pattern in (f"^[{BLANKS}]+", f"[{BLANKS}]+$"):
+        value = duck("regexp_replace(:x, :p, '')", x=value, p=exp.Literal.string(pattern))
+    return value
 
 
 def squeezed(value: exp.Expr) -> exp.Expr:
