@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sluiceway.run.result import CheckResult, RunResult
 
 LAKE = "project: test\nenvironments:\n  dev:\n    warehouse: {type: ducklake, path: .sluiceway/lake}\n"
+FILES = "project: test\nenvironments:\n  dev:\n    warehouse: {type: parquet, path: out}\n"
 COLUMNS = "{id: BIGINT, status: VARCHAR, amount: BIGINT, seen: BIGINT}"
 ROWS = """\
 id,status,amount,seen
@@ -165,8 +166,7 @@ def test_an_undo_leaves_rows_alone_that_were_changed_since(project: ProjectOnDis
     [
         ("mode: append", LAKE, "no key to tell its rows apart"),
         ("mode: replace", LAKE, "no key to tell its rows apart"),
-        ("mode: append, primary_key: id", "project: test\nenvironments:\n  dev:\n    warehouse: "
-         "{type: parquet, path: out}\n", "merges no rows"),
+        ("mode: append, primary_key: id", FILES, "merges no rows"),
         ("mode: scd2, primary_key: id", LAKE, "its versions tell its history"),
     ],
 )  # fmt: skip

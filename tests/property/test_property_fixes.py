@@ -1,5 +1,5 @@
-"""Fixes on random tables: a value that passes is never touched, what is published passes, what is not is kept as
-it came, and fixing what was fixed changes nothing."""
+"""Fixes on random tables: a value that passes is never touched, what came is kept, no row is lost, and fixing
+what was fixed changes nothing."""
 
 from __future__ import annotations
 
