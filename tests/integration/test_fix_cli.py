@@ -132,7 +132,8 @@ def test_a_file_is_never_changed_and_what_fails_still_lies_beside_the_new_one(
         code, document, _ = call(capsys, *target, "--apply", "-o", output.name)
         assert (code, "is there already" in document["error"]["message"]) == (2, True)
     assert (project.folder / "data/a.csv").read_text("utf-8") == FILE
-    assert (project.folder / "out.csv").read_text("utf-8") == "id,status,amount\n1,paid,1\n2,paid,0\n"
+    written = (project.folder / "out.csv").read_text("utf-8")
+    assert written == '"id","status","amount"\n1,"paid",1\n2,"paid",0\n'
     assert not [path.name for path in project.folder.glob(".out*")]
 
 
