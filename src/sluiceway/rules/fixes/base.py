@@ -76,7 +76,7 @@ def duck(sql: str, **holes: exp.Expr) -> exp.Expr:
     """An expression of DuckDB's with ``:holes``.
 
     >>> duck("lower(:x)", x=exp.column("a")).sql("duckdb")
-    'lower(a)'
+    'LOWER(a)'
     """
     return fill("duckdb", sql, **holes)
 
