@@ -30,7 +30,8 @@ ANSWERS: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
     "count_distinct_dense": [((N, 1, 9), 2)],
     "count_if": [((exp.GT(this=N, expression=exp.Literal.number(1)),), 2)],
     "divide": [((6, 4), 1.5), ((6, 0), None)],
-    "edit_distance": [(("shiped", "shipped"), 1), (("", "ab"), 2), (("a", "a"), 0), ((exp.null(), "a"), None)],
+    "edit_distance": [(("shiped", "shipped"), 1), (("", "ab"), 2), (("a", "a"), 0),
+                      ((exp.null(), "a"), None)],
     "hash64": [],  # not the same on two engines: see below
     "hide": [(("+31 20", 2), "****20"), (("ab", 2), "**"), (("", 1), ""), ((exp.null(), 2), None)],
     "hmac_sha256": [],  # its key is bound: see test_transforms_mask
