@@ -343,7 +343,10 @@ def test_an_engine_that_lacks_a_fix_refuses_it_with_its_place(make_project: Any,
         '    engine: {type: warehouse}\nconnections:\n  db: {type: postgres, url: "${DB_URL}"}\n'
     )
     project = make_project({"data/a.csv": ROWS, "pipelines/a.yml": pipeline()}, settings=settings)
-    with pytest.raises(PlanError, match="edit_distance can't be written for postgres") as raised:
+    with pytest.raises(
+        PlanError, match="near_miss can't be done by postgres: it has no edit_distance"
+    ) as raised:
         project.run("a")
     assert "a.yml:5" in str(raised.value.where)
+    assert "distance: 0" in str(raised.value.hint)
     assert not project.exists("mart.a")
