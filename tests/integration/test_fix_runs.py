@@ -350,3 +350,25 @@ def test_an_engine_that_lacks_a_fix_refuses_it_with_its_place(make_project: Any,
     assert "a.yml:5" in str(raised.value.where)
     assert "distance: 0" in str(raised.value.hint)
     assert not project.exists("mart.a")
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_a_run_on_spark_publishes_and_keeps_what_one_on_duckdb_does(make_project: Any, spark: Any) -> None:
+    rules = (
+        RULES + "  - unique: status\n    on_fail: fix\n    fix: {deduplicate: {keep: earliest, by: seen}}\n"
+    )
+    text = pipeline(rules, "mode: append, primary_key: id")
+    rows = ROWS + "5,PAID,7,0\n"
+    settings = LAKE + "  big:\n    engine: {type: spark}\n    warehouse: {type: duckdb, path: big.duckdb}\n"
+    project = make_project({"data/a.csv": rows, "pipelines/a.yml": text}, settings=settings)
+    from sluiceway.run.runner import run
+
+    near, far = run(project.resolve("a")), run(project.resolve("a", "big"))
+    assert far.status == "succeeded", far.error
+    assert [(c.check.id, c.failing, c.fixed, c.unfixable) for c in far.checks] == [
+        (c.check.id, c.failing, c.fixed, c.unfixable) for c in near.checks
+    ]
+    assert far.fixes == near.fixes
+    assert far.records.as_dict() | {"read": None} == near.records.as_dict() | {"read": None}
+    assert undo_fixes(load_project(project.folder), "big", far.run_id).restored == near.records.published
