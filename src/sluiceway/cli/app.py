@@ -37,6 +37,7 @@ COMMANDS = (
     "quarantine",
     "runs",
     "rollback",
+    "fix",
     "lineage",
     "alerts",
     "connectors",
