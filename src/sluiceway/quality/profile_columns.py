@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from sluiceway.quality.profile_scan import Counted, distinct_of
 if TYPE_CHECKING:
     from sluiceway.schema import Column
 
-__all__ = ["HIDDEN", "column_profile", "shown"]
+__all__ = ["HIDDEN", "column_profile", "covered", "shown"]
 
 HIDDEN = "***"
 """What stands for a value that is not shown, as in samples of failing rows."""
@@ -25,16 +26,16 @@ _PRECISE = 15
 
 
 def column_profile(
-    counted: Counted, rows: int, sample: Sample, *, shapes: Sequence[Shape] = (), hidden: bool = False
+    counted: Counted, rows: int, sample: Sample, *, shapes: Sequence[Shape] = ()
 ) -> ColumnProfile:
-    """One column's part of the profile; ``hidden``: no value of it is shown."""
+    """One column's part of the profile."""
     column, values = counted.column, counted.values
     distinct, exact = distinct_of(counted)
     mean, stddev, skewness = moments(counted)
     length = None
     if values.get("shortest") is not None:
         length = Length(values["shortest"], values["longest"], values["length"])
-    told = ColumnProfile(
+    return ColumnProfile(
         name=column.name,
         type=column.type,
         count=rows,
@@ -60,15 +61,14 @@ def column_profile(
         outliers=_outliers(counted),
         notes=_notes(counted, sample, exact),
     )
-    return _covered(told) if hidden else told
 
 
 def shown(column: Column, value: Any) -> Any:
     """A value as the profile gives it: numbers and booleans as such, wide decimals and the rest as text.
 
     >>> from sluiceway.schema import Column
-    >>> shown(Column("a", "DECIMAL(9,2)"), Decimal("1.50")), shown(Column("a", "DECIMAL(38,2)"), Decimal("1.50"))
-    (1.5, '1.50')
+    >>> [shown(Column("a", f"DECIMAL({width},2)"), Decimal("1.50")) for width in (9, 38)]
+    [1.5, '1.50']
     """
     if isinstance(value, Decimal):
         inside = column.type.partition("(")[2].partition(",")[0]
@@ -123,15 +123,14 @@ def _bins(counted: Counted) -> tuple[Bin, ...]:
     found, edges = counted.values.get("bins"), counted.edges
     if not found or not counted.values.get("n"):
         return ()
+    names = ("low", "high") if kind_of(counted.column) == "time" else ("min", "max")
+    low, high = (float(counted.values[name]) for name in names)
     counts = {-float(edge): number for edge, number in found.items()}
     below = counts.pop(-math.inf, 0)
     numbers = [counts.get(edge, 0) for edge in edges[:-1]]
     numbers[0] += below
-    low, high = (counted.values.get(k) for k in ("min", "max"))
-    if kind_of(counted.column) == "time":
-        low, high = counted.values["low"], counted.values["high"]
     # the sample may not have seen the extremes: the outer bins reach to them
-    ends = [min(edges[0], float(low)), *edges[1:-1], max(edges[-1], float(high))]
+    ends = [min(edges[0], low), *edges[1:-1], max(edges[-1], high)]
     points = [_point(counted.column, end) for end in ends]
     return tuple(Bin(points[i], points[i + 1], number) for i, number in enumerate(numbers))
 
@@ -171,10 +170,8 @@ def _notes(counted: Counted, sample: Sample, exact: bool) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _covered(told: ColumnProfile) -> ColumnProfile:
+def covered(told: ColumnProfile) -> ColumnProfile:
     """The same without any of the column's values: counts, shares and shapes stay."""
-    from dataclasses import replace
-
     return replace(
         told,
         minimum=None if told.minimum is None else HIDDEN,
@@ -184,5 +181,5 @@ def _covered(told: ColumnProfile) -> ColumnProfile:
         histogram=tuple(Bin(HIDDEN, HIDDEN, b.count) for b in told.histogram),
         top=tuple(Top(HIDDEN, t.count, t.share) for t in told.top),
         outliers=(),
-        notes=(*told.notes, "values are hidden: the column is classified"),
+        notes=(*told.notes, "values are hidden"),
     )
