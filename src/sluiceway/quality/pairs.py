@@ -52,9 +52,7 @@ def coded(engine: Engine, sample: Sample, schema: Schema) -> Coded | None:
     """None where there is nothing to compare: fewer than two rows or columns with several values."""
     import numpy as np
 
-    able = [
-        c for c, s in zip(schema, sample.columns, strict=True) if s.distinct > 1 and c.family != "nested"
-    ]
+    able = [c for c, s in zip(schema, sample.columns, strict=True) if s.distinct > 1 and c.family != "nested"]
     chosen = able[:COLUMNS]
     if sample.rows < 2 or len(chosen) < 2:
         return None

@@ -9,10 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluiceway.quality import pairs
+from sluiceway.quality.detection import detected
+from sluiceway.quality.loaded import classified
 from sluiceway.quality.model import ColumnProfile, Profile
 from sluiceway.quality.profile_columns import column_profile, covered
 from sluiceway.quality.profile_keys import Wanted, keys_of, pairs_checked, references_to, wanted
@@ -30,7 +33,8 @@ __all__ = ["SAMPLE", "Hide", "profile", "profile_of"]
 
 SAMPLE = 100_000
 Hide = Literal["nothing", "classified", "pii"]
-"""Whose values are not shown: ``classified`` columns of the contract; ``pii``: those that look like it too."""
+"""Whose values are not shown. ``classified``: of columns that the contract says so of; ``pii``: of those that
+look like data about persons too."""
 
 
 def profile(
@@ -63,16 +67,20 @@ def profile(
     (2, 1, 2, ('id',))
     """
     begun = time.monotonic()
-    hidden = frozenset() if hide == "nothing" else classified(target, project, environment, contract)
-    how = {"project": project, "environment": environment, "folder": folder,
-           "memory_limit": memory_limit, "threads": threads}  # fmt: skip
-    with standing(target, **how) as data:
-        found, ours = _profiled(
-            data, sample, hidden, hide_pii=hide == "pii", refers=bool(references)
-        )
+    hidden = frozenset() if hide == "nothing" else classified(target, project, contract)
+    opened = partial(
+        standing,
+        project=project,
+        environment=environment,
+        folder=folder,
+        memory_limit=memory_limit,
+        threads=threads,
+    )
+    with opened(target) as data:
+        found, ours = _profiled(data, sample, hidden, hide_pii=hide == "pii", refers=bool(references))
     others = []
     for reference in references:
-        with standing(reference, **how) as other:
+        with opened(reference) as other:
             others += references_to(other, ours)
     return replace(found, references=tuple(others), seconds=time.monotonic() - begun)
 
@@ -127,7 +135,15 @@ def _column(rows: Near, counted: Any, table: Table, sample: Sample) -> ColumnPro
 
 def _detected(rows: Near, sample: Sample, columns: tuple[ColumnProfile, ...]) -> tuple[ColumnProfile, ...]:
     """Types hidden in text and what the values are, from the sample."""
-    return columns
+    if sample.rows == 0:
+        return columns
+    found = detected(rows.engine, sample.relation, rows.schema, sample.rows)
+    return tuple(
+        replace(c, text_type=d.text_type, semantic=d.semantic, pii=d.pii, notes=(*c.notes, *d.notes))
+        if (d := found.get(c.name)) is not None
+        else c
+        for c in columns
+    )
 
 
 @dataclass
@@ -163,3 +179,13 @@ def _ways(data: Standing, rows: Near, table: Table) -> tuple[dict[str, Any], int
     """The order of the rows means something in files and in memory, nowhere else."""
     ordered = data.engine is rows.engine and (kind_of_file(data.name) is not None or data.name == "data")
     return monotonic(rows.engine, data.sql, table.columns) if ordered else ({}, 0)
+
+
+def _size(data: Standing) -> int | None:
+    """Bytes of the files, where ``data`` is files."""
+    namespace, path = data.dataset
+    if namespace != "file" or kind_of_file(data.name) is None:
+        return None
+    place = Path(path)
+    files = [place] if place.is_file() else place.parent.glob(place.name)
+    return sum(file.stat().st_size for file in files if file.is_file()) or None

@@ -22,9 +22,7 @@ _FIRST = 10_000
 _MOST = 20
 
 
-def monotonic(
-    engine: Engine, sql: str, columns: tuple[Counted, ...]
-) -> tuple[dict[str, Monotonicity], int]:
+def monotonic(engine: Engine, sql: str, columns: tuple[Counted, ...]) -> tuple[dict[str, Monotonicity], int]:
     """By column which way it goes, for those that go one way; and how many more reads that took.
 
     NULLs are skipped. A column of one value goes nowhere. At most twenty columns are followed to the end.
@@ -62,9 +60,7 @@ def _directions(
         f"count_if(v{i} > p{i}), count_if(v{i} = p{i}), count_if(v{i} < p{i})" for i in range(len(names))
     )
     row = engine.query(f"SELECT {counts} FROM (SELECT {pairs} FROM ({sql}) AS _rows{limit}) AS _pairs")[0]
-    return {
-        c.column.name: _way(*row[3 * i : 3 * i + 3], final=not limit) for i, c in enumerate(columns)
-    }
+    return {c.column.name: _way(*row[3 * i : 3 * i + 3], final=not limit) for i, c in enumerate(columns)}
 
 
 def _way(up: int, same: int, down: int, *, final: bool) -> Monotonicity | None:

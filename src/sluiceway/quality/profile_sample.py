@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.duck import ident, literal
+from sluiceway.duck import ident, literal, relation
 from sluiceway.ids import new_run_id
 from sluiceway.run.standing import kind_of_file
 
@@ -162,12 +162,13 @@ class Sample:
 def sampled(data: Near, size: int) -> Iterator[Sample]:
     """About ``size`` rows at random, the same ones each time; fewer where there are very many columns."""
     limit = min(size, max(_LEAST, _CELLS // max(len(data.schema), 1)))
-    table = ident(f"_profile_{new_run_id()}")
+    # not a temporary table: those are seen by one cursor alone
+    table = relation("memory", "main", f"_profile_{new_run_id()}")
     chosen = ", ".join(_kept(column) for column in data.schema)
     whole = data.rows <= limit
     using = "" if whole else f" USING SAMPLE {100 * limit / data.rows:.9f} PERCENT (bernoulli, {_SEED})"
     query = data.engine.query
-    query(f"CREATE TEMP TABLE {table} AS SELECT {chosen} FROM ({data.sql}) AS _all{using}")
+    query(f"CREATE TABLE {table} AS SELECT {chosen} FROM ({data.sql}) AS _all{using}")
     try:
         rows = int(query(f"SELECT count(*) FROM {table}")[0][0])
         yield Sample(table, rows, whole, _facts(data, table))

@@ -10,7 +10,7 @@ from sluiceway.quality.model import Shape
 if TYPE_CHECKING:
     from sluiceway.engines.base import Engine
 
-__all__ = ["shapes", "shape_sql"]
+__all__ = ["shape_sql", "shapes"]
 
 _STEPS = (
     (r"\p{Lu}{2,}", "A+"), (r"\p{Lu}", "A"),
