@@ -19,7 +19,7 @@ __all__ = ["command", "project_for"]
 
 @click.command()
 @click.argument("source", metavar="FILE|DATASET|CONNECTION:TABLE")
-@click.option("--column", "columns", multiple=True, metavar="NAME", help="Show this column in full; repeat it.")
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Show it in full; repeat it.")
 @click.option(
     "--references",
     multiple=True,
@@ -39,7 +39,7 @@ __all__ = ["command", "project_for"]
     "--mask-pii/--no-mask",
     "mask",
     default=None,
-    help="Hide values of columns that look personal too, or of none. Default: of those classified by contract.",
+    help="Hide values of what looks personal too, or none. Default: of what a contract classifies.",
 )
 @common
 def command(

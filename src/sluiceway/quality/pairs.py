@@ -56,20 +56,19 @@ def coded(engine: Engine, sample: Sample, schema: Schema) -> Coded | None:
     chosen = able[:COLUMNS]
     if sample.rows < 2 or len(chosen) < 2:
         return None
-    hashes = ", ".join(
-        f"CASE WHEN {ident(c.name)} IS NULL THEN 0 ELSE hash({ident(c.name)}) END AS h{i}, "
-        f"{ident(c.name)} IS NULL AS n{i}" for i, c in enumerate(chosen)
-    )  # fmt: skip
-    numeric = [(i, c) for i, c in enumerate(chosen) if kind_of(c) == "number"]
-    values = "".join(f", {number_of(c)} AS v{i}" for i, c in numeric)
-    table = engine.batches(f"SELECT {hashes}{values} FROM {sample.relation}", 100_000).read_all()
+    # 0 stands for NULL, NaN for no number: NumPy takes what Arrow holds without a copy, and without pandas
+    hashes = [f"CASE WHEN {ident(c.name)} IS NULL THEN 0 ELSE hash({ident(c.name)}) END" for c in chosen]
+    numeric = [c for c in chosen if kind_of(c) == "number"]
+    values = [f"COALESCE({number_of(c)}, CAST('NaN' AS DOUBLE))" for c in numeric]
+    listed = ", ".join(f"{sql} AS v{i}" for i, sql in enumerate((*hashes, *values)))
+    table = engine.batches(f"SELECT {listed} FROM {sample.relation}", 100_000).read_all()
+    arrays = [np.from_dlpack(column.chunk(0)) for column in table.combine_chunks().columns]
     codes, sizes = {}, {}
-    for i, column in enumerate(chosen):
-        different, found = np.unique(table[f"h{i}"].to_numpy(), return_inverse=True)
-        missing = table[f"n{i}"].to_numpy()
-        codes[column.name] = np.where(missing, -1, found.astype(np.int64))
+    for column, hashed in zip(chosen, arrays, strict=False):
+        different, found = np.unique(hashed, return_inverse=True)
+        codes[column.name] = np.where(hashed == 0, -1, found.astype(np.int64))
         sizes[column.name] = len(different)
-    numbers = {c.name: table[f"v{i}"].to_numpy() for i, c in numeric}
+    numbers = {c.name: a for c, a in zip(numeric, arrays[len(chosen) :], strict=True)}
     return Coded(tuple(chosen), codes, sizes, numbers, not sample.whole, len(able) - len(chosen))
 
 

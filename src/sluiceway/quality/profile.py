@@ -20,7 +20,7 @@ from sluiceway.quality.model import ColumnProfile, Profile
 from sluiceway.quality.profile_columns import column_profile, covered
 from sluiceway.quality.profile_keys import Wanted, keys_of, pairs_checked, references_to, wanted
 from sluiceway.quality.profile_order import monotonic
-from sluiceway.quality.profile_sample import Near, Sample, kind_of, near, sampled
+from sluiceway.quality.profile_sample import Near, Sample, near, sampled
 from sluiceway.quality.profile_scan import Table, scan
 from sluiceway.quality.shapes import shapes
 from sluiceway.run.standing import kind_of_file, standing
@@ -101,7 +101,7 @@ def _profiled(
     secret = {name.casefold() for name in hidden}
     with sampled(rows, size) as sample:
         table = scan(rows, sample)
-        columns = _detected(rows, sample, tuple(_column(rows, c, table, sample) for c in table.columns))
+        columns = _detected(rows, sample, _columns(rows, table, sample))
         more = _pairs(rows, sample, table, columns)
         ways, reads = _ways(data, rows, table)
         columns = tuple(replace(c, monotonic=ways.get(c.name)) for c in columns)
@@ -127,10 +127,12 @@ def _profiled(
     return found, ours
 
 
-def _column(rows: Near, counted: Any, table: Table, sample: Sample) -> ColumnProfile:
-    text = kind_of(counted.column) == "text" and counted.column.family != "json"
-    found = shapes(rows.engine, sample.relation, counted.column.name) if text else ()
-    return column_profile(counted, table.rows, sample, shapes=found)
+def _columns(rows: Near, table: Table, sample: Sample) -> tuple[ColumnProfile, ...]:
+    texts = [c.name for c in rows.schema if c.family == "text"]
+    found = shapes(rows.engine, sample.relation, texts)
+    return tuple(
+        column_profile(c, table.rows, sample, shapes=found.get(c.column.name, ())) for c in table.columns
+    )
 
 
 def _detected(rows: Near, sample: Sample, columns: tuple[ColumnProfile, ...]) -> tuple[ColumnProfile, ...]:
@@ -178,7 +180,7 @@ def _pairs(rows: Near, sample: Sample, table: Table, columns: tuple[ColumnProfil
 def _ways(data: Standing, rows: Near, table: Table) -> tuple[dict[str, Any], int]:
     """The order of the rows means something in files and in memory, nowhere else."""
     ordered = data.engine is rows.engine and (kind_of_file(data.name) is not None or data.name == "data")
-    return monotonic(rows.engine, data.sql, table.columns) if ordered else ({}, 0)
+    return monotonic(rows.engine, data.sql, table.rows, table.columns) if ordered else ({}, 0)
 
 
 def _size(data: Standing) -> int | None:

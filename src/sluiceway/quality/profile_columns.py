@@ -73,6 +73,8 @@ def shown(column: Column, value: Any) -> Any:
     if isinstance(value, Decimal):
         inside = column.type.partition("(")[2].partition(",")[0]
         return float(value) if inside.isdigit() and int(inside) <= _PRECISE else str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no NaN
     return value if value is None or isinstance(value, int | float) else str(value)
 
 
@@ -125,9 +127,8 @@ def _bins(counted: Counted) -> tuple[Bin, ...]:
         return ()
     names = ("low", "high") if kind_of(counted.column) == "time" else ("min", "max")
     low, high = (float(counted.values[name]) for name in names)
-    counts = {-float(edge): number for edge, number in found.items()}
-    below = counts.pop(-math.inf, 0)
-    numbers = [counts.get(edge, 0) for edge in edges[:-1]]
+    below = found.get(math.inf, 0)
+    numbers = [found[edge] for edge in sorted(found, reverse=True) if edge != math.inf]
     numbers[0] += below
     # the sample may not have seen the extremes: the outer bins reach to them
     ends = [min(edges[0], low), *edges[1:-1], max(edges[-1], high)]

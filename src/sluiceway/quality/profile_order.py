@@ -22,7 +22,9 @@ _FIRST = 10_000
 _MOST = 20
 
 
-def monotonic(engine: Engine, sql: str, columns: tuple[Counted, ...]) -> tuple[dict[str, Monotonicity], int]:
+def monotonic(
+    engine: Engine, sql: str, rows: int, columns: tuple[Counted, ...]
+) -> tuple[dict[str, Monotonicity], int]:
     """By column which way it goes, for those that go one way; and how many more reads that took.
 
     NULLs are skipped. A column of one value goes nowhere. At most twenty columns are followed to the end.
@@ -34,7 +36,6 @@ def monotonic(engine: Engine, sql: str, columns: tuple[Counted, ...]) -> tuple[d
     left = [c for c in asked if found[c.column.name] is not None][:_MOST]
     if not left:
         return {}, 0
-    rows = max(c.values["count"] for c in left)
     full = [c for c in left if c.values["count"] == rows]
     told = _directions(engine, sql, full) if full else {}
     gaps = [c for c in left if c not in full]
@@ -63,7 +64,7 @@ def _directions(
     return {c.column.name: _way(*row[3 * i : 3 * i + 3], final=not limit) for i, c in enumerate(columns)}
 
 
-def _way(up: int, same: int, down: int, *, final: bool) -> Monotonicity | None:
+def _way(up: int | None, same: int | None, down: int | None, *, final: bool) -> Monotonicity | None:
     """
     >>> _way(9, 0, 0, final=True), _way(0, 1, 8, final=True), _way(5, 0, 4, final=True)
     ('strictly increasing', 'decreasing', None)

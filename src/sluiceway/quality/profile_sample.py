@@ -218,7 +218,7 @@ def _values(engine: Engine, table: str, column: Column) -> ColumnSample:
         f"WHERE {name} IS NOT NULL GROUP BY {name}) AS _values"
     )[0]
     top = tuple((item["v"], item["n"], item["h"]) for item in row[3] or ())
-    return ColumnSample(distinct=row[0], once=row[1], twice=row[2], top=top)
+    return ColumnSample(distinct=row[0], once=row[1] or 0, twice=row[2] or 0, top=top)
 
 
 def double(value: float) -> str:

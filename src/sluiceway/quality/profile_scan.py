@@ -1,4 +1,4 @@
-"""The one scan of a profile: every count over all rows, in a query for each hundred columns.
+"""The one scan of a profile: every count over all rows, in a query for each 25 columns.
 
 Distinct values are counted exactly where the sample says that they are few; else by distinct sampling:
 only values whose hash ends in k zero bits are kept, and what is kept is multiplied by 2^k (Gibbons,
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["Counted", "Fence", "Table", "bits_of", "distinct_of", "distinct_sql", "edges", "fences", "scan"]
 
 BINS = 20
-_WIDTH = 100
+_WIDTH = 25
+"""Columns of one query: to plan it takes more than twice as long for twice as many."""
 _EXACT = 1 << 17
 _EXACT_ROWS = 1_000_000
 _SPACES = " \t\n\r\v\f\u00a0"
+_COUNTS = ("zeros", "negatives", "nan", "infinite", "whitespace", "blanks", "iqr", "robust_z")
+"""What count_if finds; of no rows that is NULL."""
 _LEFT = 0.6744897501960817
 """The 75th percentile of the normal distribution: what the MAD of one is of its standard deviation."""
 
@@ -94,6 +97,7 @@ def scan(data: Near, sample: Sample) -> Table:
             table, found = found[: len(head)], found[len(head) :]
         for plan in part:
             values = dict(zip(plan.asked, found[: len(plan.asked)], strict=True))
+            values |= {key: values[key] or 0 for key in _COUNTS if key in values}
             found = found[len(plan.asked) :]
             counted.append(
                 Counted(plan.column, plan.sample, values, plan.centre, plan.scale, plan.edges, plan.fences,
@@ -127,7 +131,7 @@ def distinct_sql(hashed: str, bits: int, there: str) -> tuple[str, str]:
     kept = there if bits == 0 else f"{there} AND {hashed} & {(1 << bits) - 1} = 0"
     return (
         f"count(*) FILTER (WHERE {kept})",
-        f"count(DISTINCT CASE WHEN {kept} THEN {hashed} END)",
+        f"count(DISTINCT {hashed}) FILTER (WHERE {kept})",
     )
 
 
@@ -207,7 +211,8 @@ def _binned(plan: _Plan, kind: str) -> None:
     if kind == "time":
         plan.asked |= {"low": f"min({number})", "high": f"max({number})", "n": f"count({number})"}
     plan.edges = edges(low, high, whole=plan.column.family == "integer")
-    turned = ", ".join(repr(-edge) for edge in reversed(plan.edges[:-1]))
+    # as text: a number with a point would be a DECIMAL first, and lose its last bit
+    turned = ", ".join(literal(repr(-edge)) for edge in reversed(plan.edges[:-1]))
     plan.asked["bins"] = f"histogram(-{number}, CAST([{turned}] AS DOUBLE[]))"
 
 

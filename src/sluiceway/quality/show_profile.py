@@ -74,7 +74,7 @@ def findings(found: Profile) -> list[Block]:
             f"{_guess(d.approximate)}" for d in found.dependencies
         )),
         Block("may refer to", tuple(
-            f"{r.column} to {r.to} of {r.dataset}: {r.share:.1%} of the values are there{_guess(r.approximate)}"
+            f"{r.column} to {r.to} of {r.dataset}: {r.share:.1%} of values are there{_guess(r.approximate)}"
             for r in found.references
         )),
         Block("notes", found.notes),
@@ -84,10 +84,8 @@ def findings(found: Profile) -> list[Block]:
 
 def column_lines(c: ColumnProfile) -> list[Block]:
     """One column in full."""
-    facts = [
-        f"{c.count:,} rows, {c.nulls:,} NULL ({_percent(c.nulls, c.count)}), "
-        f"{_about(c.distinct, exact=c.distinct_exact)} distinct"
-    ]
+    missing = f"{c.nulls:,} NULL ({_percent(c.nulls, c.count)})"
+    facts = [f"{c.count:,} rows, {missing}, {_about(c.distinct, exact=c.distinct_exact)} distinct"]
     for title, value in (("mean", c.mean), ("standard deviation", c.stddev), ("skewness", c.skewness)):
         if value is not None:
             facts.append(f"{title} {value:,.6g}")
@@ -166,7 +164,7 @@ def _about(number: int | None, *, exact: bool) -> str:
 
 
 def _guess(approximate: bool) -> str:
-    return " (by the sample)" if approximate else ""
+    return " (estimated)" if approximate else ""
 
 
 def _percent(part: int, whole: int) -> str:
@@ -187,6 +185,6 @@ def _short(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.6g}"
+        return f"{value:,.7g}"
     text = " ".join(str(value).split())
     return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
