@@ -231,7 +231,9 @@ def _geo(column: Column, facts: Facts) -> str | None:
     return "longitude" if named(facts.key, _LONGITUDE + ("|long" if pair else "")) else None
 
 
-def _count(engine: Engine, relation: str, trials: Sequence[_Trial]) -> dict[str, tuple[int, dict[str, int]]]:
+def _count(
+    engine: Engine, relation: str, trials: Sequence[_Trial]
+) -> dict[str, tuple[int, dict[str, int]]]:
     """Column -> (values that are there, how many pass by key of a test)."""
     if not trials:
         return {}
@@ -272,15 +274,7 @@ def _conclude(
 
 def _is_code(semantic: Semantic, text_type: TextType) -> bool:
     """Digits that are not for counting with, or a number of a calendar by chance."""
-    coded = semantic.type in (
-        "phone",
-        "card_number",
-        "postal_code",
-        "iban",
-        "vat_number",
-        "country",
-        "language",
-    )
+    coded = semantic.type in ("phone", "card_number", "postal_code", "iban", "vat_number", "country", "language")
     return coded and text_type.type in ("integer", "decimal", "boolean", "date")
 
 
@@ -298,3 +292,4 @@ def _semantic(trial: _Trial, facts: Facts, counts: Mapping[str, int], total: int
     if share < 0.7:
         return None
     return replace(semantic, share=round(share, 4))
+

@@ -13,7 +13,7 @@ from sluiceway.quality.model import Semantic
 from sluiceway.quality.numbers import CHECKS
 from sluiceway.rules.codes import CURRENCIES
 
-__all__ = ["PATTERNS", "SEMANTIC", "Facts", "SemanticType", "named", "normal_name", "semantic_of"]
+__all__ = ["Facts", "PATTERNS", "SEMANTIC", "SemanticType", "named", "normal_name", "semantic_of"]
 
 
 @dataclass(frozen=True)
@@ -97,67 +97,12 @@ _LANGUAGE = (
     f"{_among(LANGUAGE_CODES)}(?:[-_](?:{_among(tuple(c for c in COUNTRY_CODES if len(c) == 2))}|419))?"
     f"|(?i:{_among(LANGUAGE_NAMES)})"
 )
-_ANY_LANGUAGE = (
-    f"(?i:{_among(LANGUAGE_CODES)})(?:[-_][A-Za-z]{{4}})?(?:[-_][A-Za-z]{{2}})?|(?i:{_among(LANGUAGE_NAMES)})"
-)
-_MAJOR = frozenset(
-    ["USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "CNY", "SEK", "NOK", "DKK", "PLN", "INR", "BRL", "MXN"]
-)
-_SPOKEN = frozenset(["en", "de", "fr", "es", "zh", "pt", "ru", "ja", "it", "nl"])
+_ANY_LANGUAGE = f"(?i:{_among(LANGUAGE_CODES)})(?:[-_][A-Za-z]{{4}})?(?:[-_][A-Za-z]{{2}})?|(?i:{_among(LANGUAGE_NAMES)})"
+_MAJOR = frozenset("USD EUR GBP JPY CHF AUD CAD CNY SEK NOK DKK PLN INR BRL MXN".split())
+_SPOKEN = frozenset("en de fr es zh pt ru ja it nl".split())
 _US_STATES = frozenset(
-    [
-        "AL",
-        "AK",
-        "AZ",
-        "AR",
-        "CA",
-        "CO",
-        "CT",
-        "DE",
-        "FL",
-        "GA",
-        "HI",
-        "ID",
-        "IL",
-        "IN",
-        "IA",
-        "KS",
-        "KY",
-        "LA",
-        "ME",
-        "MD",
-        "MA",
-        "MI",
-        "MN",
-        "MS",
-        "MO",
-        "MT",
-        "NE",
-        "NV",
-        "NH",
-        "NJ",
-        "NM",
-        "NY",
-        "NC",
-        "ND",
-        "OH",
-        "OK",
-        "OR",
-        "PA",
-        "RI",
-        "SC",
-        "SD",
-        "TN",
-        "TX",
-        "UT",
-        "VT",
-        "VA",
-        "WA",
-        "WV",
-        "WI",
-        "WY",
-        "DC",
-    ]
+    """AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH
+    OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC""".split()
 )
 
 

@@ -278,11 +278,7 @@ def _temporal(facts: Facts) -> list[Notation]:
     two = [f for f, _ in kept if "%y" in f]
     if two and named(facts.key, "version|release|build|section|chapter|revision"):
         return []
-    if (
-        "%Y%m%d" in dict(kept)
-        and not named(facts.key, "date|day|datum|time|dt|ymd")
-        and len(facts.values) < 5
-    ):
+    if "%Y%m%d" in dict(kept) and not named(facts.key, "date|day|datum|time|dt|ymd") and len(facts.values) < 5:
         return []
     # "may" is short and long at once
     names = [f for f, _ in kept if not ("%B" in f and f.replace("%B", "%b") in dict(kept))]
