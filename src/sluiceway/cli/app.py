@@ -32,6 +32,7 @@ COMMANDS = (
     "plan",
     "explain",
     "check",
+    "profile",
     "contract",
     "quality",
     "quarantine",
