@@ -67,8 +67,9 @@ class Location:
 
     ``format`` is ``parquet csv json`` (then ``paths`` are files) or ``jdbc``: then ``options`` has ``driver
     jar url properties init table`` and ``parts``, conditions that each row fulfils one of; dates travel as
-    days and timestamps as microseconds since 1970, decimals as texts. Else ``options`` are the connector's,
-    by its names. ``schema`` is in DuckDB's types.
+    days and timestamps as microseconds since 1970, or as texts, decimals as texts. Else ``options`` are the
+    connector's, by its names. ``schema`` is in DuckDB's types. ``once``: reading it twice may give other
+    rows, so it is staged before anything else looks at it.
     ``scans``: for text files, a SELECT of each in the embedded engine's SQL, that whoever has that engine
     beside the file may run; it names no other file.
     """
@@ -78,6 +79,7 @@ class Location:
     paths: tuple[str, ...] = ()
     scans: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    once: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""A table of PostgreSQL for an engine that reads it over JDBC, in parts and as of one moment.
+"""A table or a query of PostgreSQL for an engine that reads it over JDBC, as of one moment.
 
-The parts are ranges of pages, so every row is in exactly one, whatever its keys; and every connection reads
-the same snapshot, which a session of ours holds open meanwhile. What JDBC drivers change on the way (old
+The parts of a table are ranges of pages, so every row is in exactly one, whatever its keys; and every
+connection reads the same snapshot, which a session of ours holds open meanwhile. A query has no pages, and
+no order that two runs of it are bound to keep, so it is one part. What JDBC drivers change on the way (old
 dates, times in the zone of the JVM, scales) travels as a number or a text instead.
 """
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sluiceway.connectors.pgclient import PgServer
     from sluiceway.connectors.pgtypes import PgColumn
 
-__all__ = ["located"]
+__all__ = ["jdbc_address", "located", "located_query"]
 
 _PART = 256
 """Pages of a part at least: 2 MB. A table of less than two of them is not worth a connection each."""
@@ -43,6 +44,21 @@ _NAN = (
 """The server's error says it: NaN is no numeric with these words behind it."""
 
 
+def jdbc_address(server: PgServer) -> dict[str, Any] | None:
+    """``driver jar url properties`` of a Location; None where the driver would not reach the same server in
+    the same way, such as by a socket."""
+    parameters = server.parameters
+    host = parameters.get("host", "localhost")
+    if set(parameters) - _KNOWN or host.startswith("/") or "," in host:
+        return None
+    return {
+        "driver": "org.postgresql.Driver",
+        "jar": "postgresql",
+        "url": f"jdbc:postgresql://{host}:{parameters.get('port', '5432')}/{server.database}",
+        "properties": {k: parameters[k] for k in ("user", "password", "sslmode") if k in parameters},
+    }
+
+
 def located(
     con: psycopg.Connection[Any],
     server: PgServer,
@@ -56,12 +72,10 @@ def located(
         con: a session that is kept open until the rows are read; its snapshot is what is read.
         where: which rows are wanted, in PostgreSQL's SQL; None for all.
     """
-    parameters = server.parameters
-    host = parameters.get("host", "localhost")
-    if set(parameters) - _KNOWN or host.startswith("/") or "," in host or not all(map(_fits, columns)):
+    address = jdbc_address(server)
+    if address is None or not all(map(_fits, columns)):
         return None
-    con.execute("SET idle_in_transaction_session_timeout = 0")
-    con.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    _begin(con)
     place = relation(*table)
     kind, children, pages = con.execute(
         "SELECT relkind::text, relhassubclass, pg_relation_size(oid) / current_setting('block_size')::int "
@@ -69,22 +83,60 @@ def located(
     ).fetchall()[0]
     if kind != "r" or children or pages < 2 * _PART:
         return None
+    rows = f"SELECT {_listed(columns)}, ctid AS _page FROM ONLY {place} AS _rows{_where(where)}"
+    return _location(con, address, rows, columns, _parts(int(pages)))
+
+
+def located_query(
+    con: psycopg.Connection[Any],
+    server: PgServer,
+    query: str,
+    columns: Sequence[PgColumn],
+    where: str | None,
+) -> Location | None:
+    """The same of a query: one part, and ``once``, since a query may say ``random()``."""
+    address = jdbc_address(server)
+    if address is None or not all(map(_fits, columns)):
+        return None
+    _begin(con)
+    rows = f"SELECT {_listed(columns)} FROM ({query}) AS _rows{_where(where)}"
+    return _location(con, address, rows, columns, ("TRUE",), once=True)
+
+
+def _begin(con: psycopg.Connection[Any]) -> None:
+    con.execute("SET idle_in_transaction_session_timeout = 0")
+    con.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+def _listed(columns: Sequence[PgColumn]) -> str:
+    return ", ".join(f"{_encoded(column)} AS {ident(column.name)}" for column in columns)
+
+
+def _where(condition: str | None) -> str:
+    return f" WHERE {condition}" if condition else ""
+
+
+def _location(
+    con: psycopg.Connection[Any],
+    address: dict[str, Any],
+    rows: str,
+    columns: Sequence[PgColumn],
+    parts: tuple[str, ...],
+    *,
+    once: bool = False,
+) -> Location:
     (snapshot,) = con.execute("SELECT pg_export_snapshot()").fetchall()[0]
-    listed = ", ".join(f"{_encoded(column)} AS {ident(column.name)}" for column in columns)
-    rows = f"SELECT {listed}, ctid AS _page FROM ONLY {place} AS _rows" + (f" WHERE {where}" if where else "")
     return Location(
         "jdbc",
         Schema(tuple(Column(c.name, c.type, c.nullable) for c in columns)),
         options={
-            "driver": "org.postgresql.Driver",
-            "jar": "postgresql",
-            "url": f"jdbc:postgresql://{host}:{parameters.get('port', '5432')}/{server.database}",
-            "properties": {k: parameters[k] for k in ("user", "password", "sslmode") if k in parameters},
+            **address,
             "table": f"({rows}) AS _located",
-            "parts": _parts(int(pages)),
+            "parts": parts,
             "init": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; "
             f"SET TRANSACTION SNAPSHOT {literal(snapshot)}",
         },
+        once=once,
     )
 
 

@@ -247,7 +247,7 @@ class SparkEngine:
             return self._named(frame)
 
     def _jdbc(self, location: Location) -> str | None:
-        if crossing(location.schema) or not has_driver(self.connection, location):
+        if not has_driver(self.connection, location.options["jar"]):
             return None
         with spark_errors():
             return self._named(jdbc_frame(self.connection, location))

@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 __all__ = ["has_driver", "jdbc_frame"]
 
 _ROWS = 10_000
+_TEXTS = ("string", "varchar", "char")
 _JARS = ("spark.jars", "spark.jars.packages", "spark.driver.extraClassPath")
 
 
-def has_driver(session: Any, location: Location) -> bool:
+def has_driver(session: Any, jar: str) -> bool:
     """Whether the user gave Spark a jar of the driver's name; it comes with none."""
-    return any(location.options["jar"] in str(session.conf.get(key, "")) for key in _JARS)
+    return any(jar in str(session.conf.get(key, "")) for key in _JARS)
 
 
 def jdbc_frame(session: Any, location: Location) -> Any:
     """A frame of the location's rows, a task a part.
 
-    What travels: dates are days and timestamps microseconds since 1970, decimals are texts.
+    What travels: dates are days and timestamps microseconds since 1970, or both are texts, as decimals are.
     """
     given = location.options
     properties = {
@@ -36,13 +37,15 @@ def jdbc_frame(session: Any, location: Location) -> Any:
     frame = session.read.jdbc(
         given["url"], given["table"], predicates=list(given["parts"]), properties=properties
     )
-    return frame.selectExpr(*map(_decoded, spark_schema(location.schema)))
+    travelled = {field.name: field.dataType.typeName() for field in frame.schema.fields}
+    fields = spark_schema(location.schema).fields
+    return frame.selectExpr(*(_decoded(field, text=travelled[field.name] in _TEXTS) for field in fields))
 
 
-def _decoded(field: Any) -> str:
+def _decoded(field: Any, *, text: bool) -> str:
     name, kind = quoted(field.name, "spark"), field.dataType.simpleString()
-    if kind == "date":
+    if kind == "date" and not text:
         return f"date_from_unix_date(CAST({name} AS INT)) AS {name}"
-    if kind in ("timestamp", "timestamp_ntz"):
+    if kind in ("timestamp", "timestamp_ntz") and not text:
         return f"CAST(timestamp_micros({name}) AS {kind}) AS {name}"
     return f"CAST({name} AS {kind}) AS {name}"
