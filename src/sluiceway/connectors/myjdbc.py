@@ -14,6 +14,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.dialects import MYSQL
+from sluiceway.connectors.jdbcsink import Landing
+from sluiceway.connectors.mytypes import my_type
 from sluiceway.exchange import Location
 from sluiceway.schema import Column, Schema, family
 
@@ -23,14 +25,14 @@ if TYPE_CHECKING:
     from sluiceway.connectors.myclient import MyServer
     from sluiceway.connectors.mytypes import MyColumn
 
-__all__ = ["jdbc_address", "located"]
+__all__ = ["jdbc_target", "landing", "located"]
 
 _BYTES = re.compile(r"(?:tiny|medium|long)?blob|(?:var)?binary")
 _BASES = ("bit", "time", "geometry", "point", "linestring", "polygon", "multi", "inet", "uuid")
 """Beginnings of types that are not asked for this way; timestamp is."""
 
 
-def jdbc_address(server: MyServer) -> dict[str, Any] | None:
+def _address(server: MyServer) -> dict[str, Any] | None:
     """``driver jar url properties init`` of a Location; None with TLS, whose certificates the executors do
     not have."""
     if server.ssl_mode not in (None, "disabled") or server.ssl_ca:
@@ -53,7 +55,7 @@ def located(server: MyServer, of: str, columns: Sequence[MyColumn], where: str |
         of: what stands in FROM.
         where: which rows are wanted, in MySQL's SQL; None for all.
     """
-    address = jdbc_address(server)
+    address = _address(server)
     if address is None or not all(map(_fits, columns)):
         return None
     listed = ", ".join(f"{_encoded(c)} AS {MYSQL.ident(c.name)}" for c in columns)
@@ -85,3 +87,52 @@ def _fits(column: MyColumn) -> bool:
     if group == "blob":  # a query's is spelled BLOB, and may be a bit or a geometry
         return _BYTES.match(column.spelled) is not None
     return group in ("boolean", "integer", "float", "text", "decimal", "date", "timestamp", "timestamptz")
+
+
+# towards MySQL ---------------------------------------------------------------------------------------
+
+_LANDINGS = {
+    "boolean": ("BIGINT", "bigint", "{0}"),
+    "integer": ("BIGINT", "bigint", "{0}"),
+    "float": ("VARCHAR", "", "CAST({0} AS DOUBLE)"),
+    "decimal": ("", "", "{0}"),
+    "text": ("VARCHAR", "", "{0}"),
+    "uuid": ("VARCHAR", "", "{0}"),
+    "json": ("VARCHAR", "", "{0}"),
+    "time": ("VARCHAR", "", "CAST({0} AS TIME(6))"),
+    "blob": ("BLOB", "longblob", "{0}"),
+    "date": ("VARCHAR", "", "CAST({0} AS DATE)"),
+    "timestamp": ("VARCHAR", "", "CAST({0} AS DATETIME(6))"),
+    "timestamptz": ("VARCHAR", "", "CAST({0} AS DATETIME(6))"),
+}
+"""By family: how it travels, the working column ('' is text), the value made of it."""
+
+
+def jdbc_target(server: MyServer) -> dict[str, Any] | None:
+    """``driver jar url properties`` of a Location to write to; None where executors can't."""
+    address = _address(server)
+    if address is None:
+        return None
+    strict = "&sessionVariables=sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
+    return {**address, "url": address["url"] + strict}
+
+
+def landing(type_: str, *, mariadb: bool) -> Landing | None:
+    """How values of DuckDB's ``type_`` get into MySQL by a JDBC driver; None where they may not arrive
+    exactly. Whatever a driver could change, and floats, which may be NaN, travel as texts.
+
+    >>> landing("DATE", mariadb=True).restored, landing("INTEGER[]", mariadb=True)
+    ('CAST({0} AS DATE)', None)
+    """
+    spelled, text = my_type(type_, mariadb=mariadb, key=False), my_type("VARCHAR", mariadb=mariadb, key=False)
+    if spelled is None or text is None:
+        return None
+    group = family(type_)
+    if group not in _LANDINGS or (group == "time" and type_.upper() != "TIME"):
+        return None
+    if type_.upper() == "UBIGINT":
+        return Landing("DECIMAL(20,0)", "decimal(20,0)")
+    travels, working, restored = _LANDINGS[group]
+    if group == "decimal":
+        return Landing(type_, spelled)
+    return Landing(travels, working or text, restored)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.connectors.jdbcsink import Landing
+from sluiceway.connectors.pgtypes import pg_type
 from sluiceway.duck import ident, literal, relation
 from sluiceway.exchange import Location
 from sluiceway.schema import Column, Schema, family
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from sluiceway.connectors.pgclient import PgServer
     from sluiceway.connectors.pgtypes import PgColumn
 
-__all__ = ["jdbc_address", "located", "located_query"]
+__all__ = ["jdbc_target", "landing", "located", "located_query"]
 
 _PART = 256
 """Pages of a part at least: 2 MB. A table of less than two of them is not worth a connection each."""
@@ -31,12 +33,16 @@ _PARTS = 32
 _KNOWN = {"host", "port", "dbname", "user", "password", "sslmode", "connect_timeout"}
 _PLAIN = {"integer", "float", "text", "boolean", "blob"}
 _TEXTS = ("character varying", "text", "name")
-_ENCODED = {
-    "decimal": "{}::text",
-    "date": "({} - DATE '1970-01-01')",
-    "timestamp": "(extract(epoch FROM {}) * 1000000)::bigint",
-    "timestamptz": "(extract(epoch FROM {}) * 1000000)::bigint",
-}
+_MICROS = (
+    f"CASE {{0}} WHEN 'infinity' THEN {2**63 - 1} WHEN '-infinity' THEN {1 - 2**63} "
+    "ELSE (extract(epoch FROM {0}) * 1000000)::bigint END"
+)
+_DAYS = (
+    f"CASE {{0}} WHEN 'infinity' THEN {2**31 - 1} WHEN '-infinity' THEN {1 - 2**31} "
+    "ELSE {0} - DATE '1970-01-01' END"
+)
+_ENCODED = {"decimal": "{0}::text", "date": _DAYS, "timestamp": _MICROS, "timestamptz": _MICROS}
+"""Infinite moments as the numbers that DuckDB has for them."""
 _NAN = (
     "CASE WHEN {holds} THEN ({name}::text || ' can''t be read as {type}')::{spelled}::text "
     "ELSE {name}::text END"
@@ -44,7 +50,7 @@ _NAN = (
 """The server's error says it: NaN is no numeric with these words behind it."""
 
 
-def jdbc_address(server: PgServer) -> dict[str, Any] | None:
+def _address(server: PgServer) -> dict[str, Any] | None:
     """``driver jar url properties`` of a Location; None where the driver would not reach the same server in
     the same way, such as by a socket."""
     parameters = server.parameters
@@ -72,7 +78,7 @@ def located(
         con: a session that is kept open until the rows are read; its snapshot is what is read.
         where: which rows are wanted, in PostgreSQL's SQL; None for all.
     """
-    address = jdbc_address(server)
+    address = _address(server)
     if address is None or not all(map(_fits, columns)):
         return None
     _begin(con)
@@ -95,7 +101,7 @@ def located_query(
     where: str | None,
 ) -> Location | None:
     """The same of a query: one part, and ``once``, since a query may say ``random()``."""
-    address = jdbc_address(server)
+    address = _address(server)
     if address is None or not all(map(_fits, columns)):
         return None
     _begin(con)
@@ -168,3 +174,59 @@ def _parts(pages: int) -> tuple[str, ...]:
         return ("TRUE",)
     middle = [f"_page >= {low} AND _page < {high}" for low, high in pairwise(edges)]
     return (f"_page < {edges[0]}", *middle, f"_page >= {edges[-1]}")
+
+
+# towards PostgreSQL ---------------------------------------------------------------------------------
+
+_DAY = 86_400_000_000
+_MOMENT = (
+    f"CASE {{0}} WHEN {2**63 - 1} THEN 'infinity' WHEN {1 - 2**63} THEN '-infinity' "
+    f"ELSE {{type}} 'epoch' + ({{0}} / {_DAY}) * INTERVAL '1 day' "
+    f"+ ({{0}} % {_DAY}) * INTERVAL '1 microsecond' END"
+)
+"""In two steps, each exact in the DOUBLE that an interval is multiplied by."""
+_DATE = (
+    f"CASE {{0}} WHEN {2**31 - 1} THEN 'infinity' WHEN {1 - 2**31} THEN '-infinity' "
+    "ELSE DATE '1970-01-01' + {0}::integer END"
+)
+
+_LANDINGS = {
+    "boolean": ("BIGINT", "bigint", "({0} = 1)"),
+    "integer": ("BIGINT", "bigint", "{0}::{type}"),
+    "float": ("DOUBLE", "double precision", "{0}::{type}"),
+    "decimal": ("", "", "{0}"),
+    "text": ("VARCHAR", "text", "{0}"),
+    "uuid": ("VARCHAR", "text", "{0}::{type}"),
+    "json": ("VARCHAR", "text", "{0}::{type}"),
+    "time": ("VARCHAR", "text", "{0}::{type}"),
+    "blob": ("BLOB", "bytea", "{0}"),
+    "date": ("BIGINT", "bigint", _DATE),
+    "timestamp": ("BIGINT", "bigint", _MOMENT),
+    "timestamptz": ("BIGINT", "bigint", _MOMENT),
+}
+"""By family: how it travels, the working column, the value made of it; '' is the type itself."""
+
+
+def jdbc_target(server: PgServer) -> dict[str, Any] | None:
+    """``driver jar url properties`` of a Location to write to; None where the driver would not reach the
+    same server in the same way."""
+    address = _address(server)
+    if address is None:
+        return None
+    return {**address, "properties": {**address["properties"], "reWriteBatchedInserts": "true"}}
+
+
+def landing(type_: str) -> Landing | None:
+    """How values of DuckDB's ``type_`` get into PostgreSQL by a JDBC driver; None where they may not arrive
+    exactly. Drivers change dates, times and the text of small floats, so those travel as something else.
+
+    >>> landing("INTEGER"), landing("INTERVAL")
+    (Landing(travels='BIGINT', spelled='bigint', restored='{0}::integer'), None)
+    """
+    group, spelled = family(type_), pg_type(type_)
+    if spelled is None or group not in _LANDINGS or (group == "time" and spelled != "time"):
+        return None
+    if type_.upper() == "UBIGINT":
+        return Landing("DECIMAL(20,0)", spelled)
+    travels, working, restored = _LANDINGS[group]
+    return Landing(travels or type_, working or spelled, restored.replace("{type}", spelled))
