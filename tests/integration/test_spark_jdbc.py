@@ -178,7 +178,7 @@ IN_MYSQL = [
   iu int unsigned, bu bigint unsigned, wide decimal(38,10), n decimal(10,2), f float, d double,
   v varchar(20), l varchar(9) character set latin1, c char(5), lt longtext, vb varbinary(4), bb blob,
   da date, dt datetime(6), whole datetime, ts timestamp(6) NULL, ye year, en enum('x','y'),
-  se set('p','q'), `a ``b"` int)""",
+  se set('p','q'), `a.b"` int)""",
     """INSERT INTO t SELECT seq, seq % 2, -(seq % 100), seq % 256, seq * 60, -seq, seq * 100000,
   seq * 1000000000000000, seq / 7, seq / 3, seq / 3, seq / 7e0, concat('é', seq), 'ü', 'a ', repeat('x', seq),
   x'00ff', x'27', DATE_ADD('1500-01-01', INTERVAL seq * 17 DAY),

@@ -72,6 +72,7 @@ class MysqlSource:
         self.table = None if config.table is None else self._parse(config.table)
         self._columns: tuple[MyColumn, ...] | None = None
         self._own: duckdb.DuckDBPyConnection | None = None
+        self._looked = False
         if not self.server.database:
             if self.table is None:
                 raise SpecError("a query needs a database", where=context.where, hint="add database: NAME")
@@ -177,6 +178,7 @@ class MysqlSource:
         place = located(self.server, self._from(), columns, self._remote_since(read))
         if place is not None:
             self._refuse_values(columns)
+            self._looked = True
         return place
 
     def _from(self) -> str:
@@ -190,7 +192,9 @@ class MysqlSource:
 
     def _scan(self, con: duckdb.DuckDBPyConnection, read: Read) -> str:
         columns = self._read_columns()
-        self._refuse_values(columns)
+        if not self._looked:
+            self._refuse_values(columns)
+        self._looked = False
         alias = f"_source_{self.context.name or 'mysql'}"
         with my_errors(self.server, SourceError, what=self._what):
             self.server.attach(con, alias)
