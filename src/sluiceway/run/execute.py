@@ -35,7 +35,6 @@ from sluiceway.sql.safe import parse_expression
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import Engine, Stage
-    from sluiceway.exchange import Delivery
     from sluiceway.run.resolve import Resolved
     from sluiceway.run.result import CheckResult
 
@@ -433,16 +432,8 @@ class Execution:
             quarantined=union([*self.rejects, *judged.turned_away, *self._before_images(judged, checks)]),
             quarantined_rows=judged.rows - judged.good_rows,
             confirm=(lambda: unchanged(self.opened)) if self.plan.in_place else None,
-            delivery=self._delivery(judged.parted),
+            delivery=self.reach.delivery(judged.parted),
         )
-
-    def _delivery(self, stage: Stage) -> Delivery | None:
-        """Of an engine that has executors, and whose rows the destination takes elsewhere."""
-        make = getattr(self.engine, "delivery", None)
-        if make is None or self.engine.capabilities.publishes:
-            return None
-        made: Delivery | None = make(stage)
-        return made
 
     def _before_images(self, judged: Judged, checks: Sequence[Check]) -> list[str]:
         """Values that the destination can't hold, as they were; their rows are published without them."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sluiceway.connectors.base import Read, Sink, Source
     from sluiceway.engines.base import Engine, Stage
+    from sluiceway.exchange import Delivery
     from sluiceway.schema import TableName
 
 __all__ = ["Reach", "slug"]
@@ -126,6 +127,15 @@ class Reach:
             return sql
         self.adopted += 1
         return self._adopt(self.engine.local.stage(f"adopted_{self.adopted}", sql))
+
+    def delivery(self, stage: Stage) -> Delivery | None:
+        """Who can bring a stage's good rows to a database, where the destination takes them not in the
+        engine: only engines with executors have it."""
+        make = getattr(self.engine, "delivery", None)
+        if make is None or self.engine.capabilities.publishes:
+            return None
+        made: Delivery | None = make(stage)
+        return made
 
     def _adopt(self, stage: Stage) -> str:
         sql = self.engine.adopt(stage)
