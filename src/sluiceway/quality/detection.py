@@ -16,13 +16,13 @@ from sluiceway.duck import ident, literal
 from sluiceway.quality.model import Pii, Semantic, TextType
 from sluiceway.quality.pii import PII_PATTERNS, pii_of
 from sluiceway.quality.semantic import PATTERNS, Facts, named, normal_name, semantic_of
-from sluiceway.quality.text_types import TEXT_PATTERNS, Decision, Notation, candidates, decided
+from sluiceway.quality.text_types import TEXT_PATTERNS, Decision, Notation, candidates, decided, notation_of
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import Engine
     from sluiceway.schema import Column, Schema
 
-__all__ = ["Detected", "detected", "text_of"]
+__all__ = ["Detected", "detected", "probe_of", "text_of"]
 
 _SAMPLE = 1000
 """Values of a column that patterns are compared with; fewer in wide tables."""
@@ -30,6 +30,8 @@ _VALUES = 100_000
 """Values of all columns together."""
 _CHUNK = 200
 """Columns of one query."""
+_COUNTED = 16
+"""Columns whose matches one query counts: planning takes the square of them."""
 _LONG = 300
 """Longer text is none of what is looked for, but for JSON; its end is not compared."""
 _FOR_NULL = ("", "n/a", "#n/a", "null", "none", "nan", "-", "--", "?", "unknown", "nil", "(null)")
@@ -59,8 +61,8 @@ def text_of(column: Column, trim: bool = True) -> str:
     """SQL of a column's text, trimmed; NULL for blanks and the usual words for nothing.
 
     >>> from sluiceway.schema import Column
-    >>> text_of(Column("a", "VARCHAR"))[:34]
-    'CASE WHEN strlen(trim(CAST("a" AS '
+    >>> text_of(Column("a", "VARCHAR"))[:35]
+    'CASE WHEN (strlen(trim(CAST("a" AS '
     """
     text = f"CAST({ident(column.name)} AS VARCHAR)"
     text = _trimmed(text) if trim else text
@@ -111,6 +113,27 @@ def detected(engine: Engine, relation: str, schema: Schema, rows: int) -> dict[s
     return found
 
 
+def probe_of(found: Detected) -> tuple[str, str] | None:
+    """SQL, with ``{v}`` for the value, that a value of a column so detected passes, and its words; None
+    where nothing was detected that a single value can break.
+
+    >>> probe_of(Detected())
+    """
+    if found.text_type is not None and found.text_type.type not in ("uuid",):
+        kind = found.text_type
+        shown = f" like {kind.format}" if kind.format else ""
+        return notation_of(kind).test, f"{_a(kind.type)}{shown}"
+    if found.semantic is not None:
+        name = found.semantic.type
+        pattern = PATTERNS[name] if f"{name}~" not in PATTERNS else f"{PATTERNS[name]}|{PATTERNS[f'{name}~']}"
+        return f"regexp_full_match({{v}}, {literal(pattern)})", _a(name.replace("_", " "))
+    return None
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
+
+
 # the sample ----------------------------------------------------------------------------------------------
 
 
@@ -132,6 +155,7 @@ def _all_facts(engine: Engine, relation: str, schema: Schema, rows: int) -> dict
                 facts[name],
                 total=total,
                 padded=padded,
+                whole=rows <= size,
                 values=dict(zip(values, counts, strict=True)),
                 shares={p: n / total for p, n in zip(_ALL_PATTERNS, shares, strict=True) if n},
             )
@@ -163,9 +187,11 @@ def _sample_sql(relation: str, columns: Sequence[Column], size: int) -> str:
             SELECT k, {_trimmed("u")} AS v, u FROM (SELECT k, unnest(vs) AS u FROM long)
         ),
         counted AS MATERIALIZED (
-            SELECT k, v, count(*) AS n, bool_or(u <> v) AS padded FROM stripped WHERE {_there("v")} GROUP BY k, v
+            SELECT k, v, count(*) AS n, bool_or(u <> v) AS padded
+            FROM stripped WHERE {_there("v")} GROUP BY k, v
         )
-        SELECT k, sum(n)::BIGINT, list(v ORDER BY n DESC, v), list(n ORDER BY n DESC, v), bool_or(padded), {matches}
+        SELECT k, sum(n)::BIGINT, list(v ORDER BY n DESC, v), list(n ORDER BY n DESC, v),
+            bool_or(padded), {matches}
         FROM counted GROUP BY k ORDER BY k"""
 
 
@@ -181,11 +207,12 @@ class _Trial:
     semantic: tuple[Semantic, str] | None
     geo: str | None
     padded: bool
+    whole: bool = False
 
     @property
     def tests(self) -> dict[str, str]:
         tests = {n.key: n.test for n in self.notations}
-        if self.semantic is not None:
+        if self.semantic is not None and not self.whole:
             tests["semantic"] = f"regexp_full_match({{v}}, {literal(_ALL_PATTERNS[self.semantic[1]])})"
         if self.geo is not None:
             end = 90 if self.geo == "latitude" else 180
@@ -199,7 +226,10 @@ def _detect(
     engine: Engine, relation: str, columns: Sequence[Column], facts: Mapping[str, Facts]
 ) -> Iterator[tuple[str, Detected]]:
     trials = [_trial(column, facts[column.name]) for column in columns]
-    counted = _count(engine, relation, [t for t in trials if t.tests])
+    tried = [t for t in trials if t.tests]
+    counted: dict[str, tuple[int, dict[str, int]]] = {}
+    for start in range(0, len(tried), _COUNTED):
+        counted |= _count(engine, relation, tried[start : start + _COUNTED])
     decisions = {
         t.column.name: decided(facts[t.column.name], t.notations, counts, total)
         for t in trials
@@ -216,7 +246,7 @@ def _trial(column: Column, facts: Facts) -> _Trial:
     geo = _geo(column, facts)
     if column.family not in _LOOKED_AT:
         return _Trial(column, [], None, geo, False)
-    return _Trial(column, candidates(facts), semantic_of(facts), geo, facts.padded)
+    return _Trial(column, candidates(facts), semantic_of(facts), geo, facts.padded, facts.whole)
 
 
 def _geo(column: Column, facts: Facts) -> str | None:
@@ -231,18 +261,16 @@ def _geo(column: Column, facts: Facts) -> str | None:
     return "longitude" if named(facts.key, _LONGITUDE + ("|long" if pair else "")) else None
 
 
-def _count(
-    engine: Engine, relation: str, trials: Sequence[_Trial]
-) -> dict[str, tuple[int, dict[str, int]]]:
+def _count(engine: Engine, relation: str, trials: Sequence[_Trial]) -> dict[str, tuple[int, dict[str, int]]]:
     """Column -> (values that are there, how many pass by key of a test)."""
-    if not trials:
-        return {}
     texts = ", ".join(f"{text_of(t.column, t.padded)} AS c{i}" for i, t in enumerate(trials))
     counts = []
     for i, trial in enumerate(trials):
         counts.append(f"count(c{i})")
         counts += [f"count(*) FILTER ({test.replace('{v}', f'c{i}')})" for test in trial.tests.values()]
-    row = iter(engine.query(f"SELECT {', '.join(counts)} FROM (SELECT {texts} FROM {relation})")[0])
+    # materialised: else the planner writes every text out once for every count, and takes seconds
+    sql = f"WITH texts AS MATERIALIZED (SELECT {texts} FROM {relation}) SELECT {', '.join(counts)} FROM texts"
+    row = iter(engine.query(sql)[0])
     return {t.column.name: (next(row), {key: next(row) for key in t.tests}) for t in trials}
 
 
@@ -274,22 +302,31 @@ def _conclude(
 
 def _is_code(semantic: Semantic, text_type: TextType) -> bool:
     """Digits that are not for counting with, or a number of a calendar by chance."""
-    coded = semantic.type in ("phone", "card_number", "postal_code", "iban", "vat_number", "country", "language")
+    coded = semantic.type in (
+        "phone",
+        "card_number",
+        "postal_code",
+        "iban",
+        "vat_number",
+        "country",
+        "language",
+    )
     return coded and text_type.type in ("integer", "decimal", "boolean", "date")
 
 
 def _semantic(trial: _Trial, facts: Facts, counts: Mapping[str, int], total: int) -> Semantic | None:
-    if trial.geo is not None and total and counts["geo"] >= 0.98 * total and counts["fraction"]:
+    if trial.geo is not None and total and counts["geo"] >= 0.95 * total and counts["fraction"]:
         share = counts["geo"] / total
         why = f"{share:.1%} of the numbers lie in its range, and the column is called {facts.name}"
         return Semantic(trial.geo, round(share, 4), round(0.9 * share, 3), why)
-    if trial.semantic is None or not total:
-        return None
+    if trial.semantic is None or trial.whole:
+        return None if trial.semantic is None else trial.semantic[0]
     semantic = trial.semantic[0]
+    if not total:
+        return None
     seen = facts.share(trial.semantic[1])
     share = semantic.share * (counts["semantic"] / total) / seen if seen else 0.0
     share = min(1.0, share)
     if share < 0.7:
         return None
     return replace(semantic, share=round(share, 4))
-

@@ -57,7 +57,7 @@ def _ipv6(value: str) -> bool:
     import ipaddress
 
     try:
-        return ipaddress.ip_interface(value.split("%")[0]).version == 6
+        return ipaddress.ip_interface(value.split("%", maxsplit=1)[0]).version == 6
     except ValueError:
         return False
 
@@ -77,7 +77,10 @@ def _stdnum(country: str, module: str) -> Callable[[str], bool]:
 NATIONAL: dict[str, tuple[str, Callable[[str], bool]]] = {
     "us_ssn": (r"\d{3}-\d{2}-\d{4}", _stdnum("us", "ssn")),
     "gb_nino": (r"(?i)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]", lambda _: True),
-    "it_codice_fiscale": (r"(?i)[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]", _stdnum("it", "codicefiscale")),
+    "it_codice_fiscale": (
+        r"(?i)[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]",
+        _stdnum("it", "codicefiscale"),
+    ),
     "es_dni": (r"(?i)\d{8}-?[A-HJ-NP-TV-Z]", _stdnum("es", "dni")),
     "es_nie": (r"(?i)[XYZ]-?\d{7}-?[A-HJ-NP-TV-Z]", _stdnum("es", "nie")),
     "br_cpf": (r"\d{3}[.]\d{3}[.]\d{3}-\d{2}", _stdnum("br", "cpf")),

@@ -24,18 +24,20 @@ _UNIT = r"(?:,? ?(?:apt|suite|unit|flat|#|app|bus|apto)[.]? ?[\w-]+)?"
 _TOWN = "(?:, .+)?"
 _PART = r"[\p{L}'’.-]"
 _WORD = f"{_PART}+"
+_PARTICLE = "van|de|der|den|von|da|di|dos|la|le|el|bin|al|del|ter|ten|zu|'t"
 _CAPITAL = r"\p{Lu}" + f"{_PART}*"
 # no counted repeats of \p{L}: RE2 unrolls them, and a thousand states are slow
 PII_PATTERNS: dict[str, str] = {
     "street": "(?i)(?:"
-    + rf"\d+[a-z]?(?:[-/]\d+)? (?:{_WORD} )+(?:{_STREET})[.]?(?: [nsew]{{1,2}})?{_UNIT}{_TOWN}"
-    + rf"|(?:{_WORD} )*{_PART}*(?:straat|laan|weg|plein|gracht|kade|dijk|stra(?:ß|ss)e|str[.]|gasse|allee|platz"
-    + rf"|gatan|vägen|gade|vej) \d+ ?[a-z]?(?:[-/ ]\d+)?{_TOWN}"
-    + rf"|\d+(?: ?(?:bis|ter))?,? (?:rue|avenue|av[.]|boulevard|bd|place|chemin|impasse|allée|quai)(?: {_WORD})+{_TOWN}"
-    + rf"|(?:calle|c/|avenida|av[.]|avda[.]?|paseo|plaza|via|viale|corso|piazza|rua|largo|ulica|ul[.])(?: {_WORD})+"
-    + rf",? (?:n[ºo°.]? ?)?\d+{_TOWN})",
+     rf"\d+[a-z]?(?:[-/]\d+)? (?:{_WORD} )+(?:{_STREET})[.]?(?: [nsew]{{1,2}})?{_UNIT}{_TOWN}"
+     rf"|(?:{_WORD} )*{_PART}*(?:straat|laan|weg|plein|gracht|kade|dijk|stra(?:ß|ss)e|str[.]|gasse|allee"
+     rf"|platz|gatan|vägen|gade|vej) \d+ ?[a-z]?(?:[-/ ]\d+)?{_TOWN}"
+     rf"|\d+(?: ?(?:bis|ter))?,? (?:rue|avenue|av[.]|boulevard|bd|place|chemin|impasse|allée|quai)"
+     rf"(?: {_WORD})+{_TOWN}"
+     rf"|(?:calle|c/|avenida|av[.]|avda[.]?|paseo|plaza|via|viale|corso|piazza|rua|largo|ulica|ul[.])"
+     rf"(?: {_WORD})+,? (?:n[ºo°.]? ?)?\d+{_TOWN})",
     "person": r"(?:(?:Mr|Mrs|Ms|Dr|Prof|Herr|Frau|Mme|M|Dhr|Mevr)[.]? )?"
-    rf"{_CAPITAL}(?:,? (?:van|de|der|den|von|da|di|dos|la|le|el|bin|al|del|ter|ten|zu|'t))*(?:,? {_CAPITAL})+",
+    rf"{_CAPITAL}(?:,? (?:{_PARTICLE}))*(?:,? {_CAPITAL})+",
     "one_name": rf"{_CAPITAL}(?:[ -]{_CAPITAL})?",
     **{name: pattern for name, (pattern, _) in NATIONAL.items()},
 }  # fmt: skip
@@ -62,18 +64,29 @@ _NOT_PERSON = (
     "|department|team|group|role|job|school|course|bank|field|display_order|model|class|type|status|page|campaign"
     "|street|state|region|plan|device|app|path|code|id|count|hash"
 )
-_BIRTH = "birth_?date|birth_?day|date_?of_?birth|dob|geburtsdatum|geburtstag|geboortedatum|date_?naissance|naissance|fecha_?nacimiento|data_?nascita|born|born_?on|birth_?dt"
+_BIRTH = (
+    "birth_?date|birth_?day|date_?of_?birth|dob|geburtsdatum|geburtstag|geboortedatum|date_?naissance|naissance"
+    "|fecha_?nacimiento|data_?nascita|born|born_?on|birth_?dt"
+)
 _NATIONAL = (
     "ssn|social_?security(?:_?(?:no|number|nr))?|national_?id|national_?identifier|bsn|burgerservicenummer|nino"
     "|national_?insurance(?:_?(?:no|number))?|codice_?fiscale|dni|nie|cpf|pesel|personnummer|hetu|nir|sin|aadhaar"
     "|passport(?:_?(?:no|nr|number))?|id_?card(?:_?(?:no|number))?|steuer_?id|identity_?(?:no|number)|cpr|rijksregister(?:nummer)?"
     "|driver_?s?_?licen[cs]e(?:_?(?:no|number))?"
 )
-_ADDRESS = "address|addr|street|street_?address|address_?line|home_?address|adresse|adres|straat|strasse|straße|direccion|indirizzo|billing_?address|shipping_?address|rue|calle"
+_ADDRESS = (
+    "address|addr|street|street_?address|address_?line|home_?address|adresse|adres|straat"
+    "|strasse|straße|direccion|indirizzo|billing_?address|shipping_?address|rue|calle"
+)
 _NOT_ADDRESS = "e_?mail|ip|mac|web|url|wallet|memory|type|id|count|verified|hash|code|city"
+_PHONE = (
+    "phone|phones|telephone|telefon|telefoon|telefono|mobile_?(?:phone|number|no)?|msisdn|tel|cell_?phone|fax"
+    "|phone_?number"
+)
 _BY_NAME = (
-    ("email", "e_?mail|mail_?address|email_?address", "sent|verified|count|id|opt|status|type|template|campaign|subject|at"),
-    ("phone", "phone|phones|telephone|telefon|telefoon|telefono|mobile_?(?:phone|number|no)?|msisdn|tel|cell_?phone|fax|phone_?number",
+    ("email", "e_?mail|mail_?address|email_?address",
+     "sent|verified|count|id|opt|status|type|template|campaign|subject|at"),
+    ("phone", _PHONE,
      "verified|type|model|brand|count|id|os|app|version|status|price"),
     ("iban", "iban", "id|valid|verified"),
     ("card", "card_?number|credit_?card(?:_?(?:no|number))?|cc_?number|ccnum|pan", "type|brand|id|status"),
@@ -84,8 +97,8 @@ _BY_NAME = (
 def pii_of(facts: Facts, semantic: Semantic | None, text_type: TextType | None) -> Pii | None:
     """What kind of personal data a column holds, if any. The best-founded kind wins."""
     found = [p for p in (
-        _by_semantic(facts, semantic), _birth(facts, text_type), _national(facts), _address(facts), _name(facts, semantic),
-        _by_name(facts),
+        _by_semantic(facts, semantic), _birth(facts, text_type), _national(facts), _address(facts),
+        _name(facts, semantic), _by_name(facts),
     ) if p is not None]  # fmt: skip
     return max(found, key=lambda pii: pii.confidence) if found else None
 
@@ -152,12 +165,20 @@ def _address(facts: Facts) -> Pii | None:
     hint = named(facts.key, _ADDRESS) and not named(facts.key, _NOT_ADDRESS)
     if share >= 0.6 and (hint or len(facts.values) >= 3):
         more = f", and {_called(facts)}" if hint else ""
-        return Pii("address", round(min(0.97, 0.9 * share + 0.09 * hint), 3), f"{share:.1%} look like street addresses{more}")
+        return Pii(
+            "address",
+            round(min(0.97, 0.9 * share + 0.09 * hint), 3),
+            f"{share:.1%} look like street addresses{more}",
+        )
     if not hint:
         return None
     if not facts.total:
         return Pii("address", 0.5, f"{_called(facts)}; it has no values to look at")
-    words = sum(n for v, n in facts.values.items() if re.search(r"[^\W\d_]{2}", v) and "://" not in v and "@" not in v and len(v) > 4)
+    words = sum(
+        n
+        for v, n in facts.values.items()
+        if re.search(r"[^\W\d_]{2}", v) and "://" not in v and "@" not in v and len(v) > 4
+    )
     mixed = sum(n for v, n in facts.values.items() if re.search(r"\d", v) or " " in v)
     if words >= 0.8 * facts.total and mixed >= 0.3 * facts.total:
         return Pii("address", 0.7, f"{_called(facts)} and holds words and numbers")
@@ -184,18 +205,32 @@ def _name(facts: Facts, semantic: Semantic | None) -> Pii | None:
     if facts.family != "text" or (semantic is not None and semantic.confidence >= 0.8):
         return None
     strong = named(facts.key, _PERSON_NAME) and not named(facts.key, _NOT_PERSON)
-    strong = strong or facts.key in {f"_{who}_" for who in _WHO.split("|")} | {"_surname_", "_firstname_", "_lastname_"}
+    strong = strong or facts.key in {f"_{who}_" for who in _WHO.split("|")} | {
+        "_surname_",
+        "_firstname_",
+        "_lastname_",
+    }
     if not facts.total:
         return Pii("name", 0.5, f"{_called(facts)}; it has no values to look at") if strong else None
     known, whole = _known_names(facts)
     shape = max(facts.share("person"), facts.share("one_name"))
     if strong and (shape >= 0.5 or known >= 0.3):
-        return Pii("name", round(min(0.97, 0.8 + 0.15 * max(known, shape * 0.5)), 3), f"{_called(facts)}, and {known:.0%} of the values hold a common name")
+        return Pii(
+            "name",
+            round(min(0.97, 0.8 + 0.15 * max(known, shape * 0.5)), 3),
+            f"{_called(facts)}, and {known:.0%} of the values hold a common name",
+        )
     if strong and _letters(facts) >= 0.8 and len(facts.values) >= 3:
         return Pii("name", 0.7, f"{_called(facts)} and holds words")
-    weak = facts.key in ("_name_", "_names_") or (named(facts.key, "name|names") and not named(facts.key, _NOT_PERSON))
+    weak = facts.key in ("_name_", "_names_") or (
+        named(facts.key, "name|names") and not named(facts.key, _NOT_PERSON)
+    )
     if facts.share("person") >= 0.8 and whole >= (0.35 if weak else 0.5) and len(facts.values) >= 3:
-        return Pii("name", round(min(0.9, 0.65 + 0.25 * whole), 3), f"{whole:.0%} of the values are words that begin or end with a common name")
+        return Pii(
+            "name",
+            round(min(0.9, 0.65 + 0.25 * whole), 3),
+            f"{whole:.0%} of the values are words that begin or end with a common name",
+        )
     if known >= (0.5 if weak else 0.7) and facts.share("one_name") >= 0.8 and len(facts.values) >= 8:
         return Pii("name", round(0.6 + 0.25 * known, 3), f"{known:.0%} of the values are common names")
     return None
@@ -216,6 +251,10 @@ def _by_name(facts: Facts) -> Pii | None:
                 return Pii(kind, 0.5, f"{_called(facts)}; it has no values to look at")
             if kind in ("phone", "card") and facts.total and _digits(facts) >= 0.8:
                 return Pii(kind, 0.7, f"{_called(facts)} and holds numbers")
-            if kind == "email" and sum("@" in value for value in facts.values) >= 0.5 * max(len(facts.values), 1) and facts.total:
+            if (
+                kind == "email"
+                and sum("@" in value for value in facts.values) >= 0.5 * max(len(facts.values), 1)
+                and facts.total
+            ):
                 return Pii(kind, 0.7, f"{_called(facts)} and holds @")
     return None
