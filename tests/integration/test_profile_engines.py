@@ -10,8 +10,6 @@ from tests.integration.databases import TO_POSTGRES
 from sluiceway.quality.profile import profile
 from sluiceway.spec.project import load_project
 
-pytestmark = pytest.mark.postgres
-
 INSIDE = TO_POSTGRES.replace("    warehouse:", "    engine: warehouse\n    warehouse:")
 FILES = {
     "pipelines/a.yml": "pipeline: a\nsources: {a: {type: csv, path: data/a.csv, "
@@ -20,6 +18,7 @@ FILES = {
 }
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize("settings", [TO_POSTGRES, INSIDE], ids=["beside", "inside"])
 def test_a_table_of_postgresql(pg: str, make_project: Any, settings: str) -> None:
     made = make_project(FILES, settings=settings)
@@ -30,3 +29,14 @@ def test_a_table_of_postgresql(pg: str, make_project: Any, settings: str) -> Non
     assert found["id"].monotonic is None  # a table's rows have no order
     brought = [note for note in found.notes if "brought from" in note]
     assert bool(brought) == (settings is INSIDE)
+
+
+@pytest.mark.spark
+def test_a_file_and_a_dataset_with_spark(spark: Any, make_project: Any) -> None:
+    made = make_project(FILES, settings="project: t\nenvironments: {dev: {engine: spark}}\n")
+    assert made.run("a").error is None
+    project = load_project(made.folder)
+    for target in ("mart.a", str(made.folder / "data" / "a.csv")):
+        found = profile(target, project=project)
+        assert (found.rows, found["id"].distinct, found["v"].distinct) == (90, 90, 3), target
+        assert any("brought from spark" in note for note in found.notes), target
