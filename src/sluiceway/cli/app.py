@@ -33,6 +33,7 @@ COMMANDS = (
     "explain",
     "check",
     "contract",
+    "quality",
     "quarantine",
     "runs",
     "rollback",
