@@ -33,6 +33,7 @@ COMMANDS = (
     "explain",
     "check",
     "contract",
+    "profile",
     "quality",
     "quarantine",
     "runs",
