@@ -16,13 +16,13 @@ from sluiceway.duck import ident, literal
 from sluiceway.quality.model import Pii, Semantic, TextType
 from sluiceway.quality.pii import PII_PATTERNS, pii_of
 from sluiceway.quality.semantic import PATTERNS, Facts, named, normal_name, semantic_of
-from sluiceway.quality.text_types import TEXT_PATTERNS, Decision, Notation, candidates, decided
+from sluiceway.quality.text_types import TEXT_PATTERNS, Decision, Notation, candidates, decided, notation_of
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import Engine
     from sluiceway.schema import Column, Schema
 
-__all__ = ["Detected", "detected", "text_of"]
+__all__ = ["Detected", "detected", "test_of", "text_of"]
 
 _SAMPLE = 1000
 """Values of a column that patterns are compared with; fewer in wide tables."""
@@ -111,6 +111,27 @@ def detected(engine: Engine, relation: str, schema: Schema, rows: int) -> dict[s
     return found
 
 
+def test_of(found: Detected) -> tuple[str, str] | None:
+    """SQL, with ``{v}`` for the value, that a value of a column so detected passes, and its words; None
+    where nothing was detected that a single value can break.
+
+    >>> test_of(Detected())
+    """
+    if found.text_type is not None and found.text_type.type not in ("uuid",):
+        kind = found.text_type
+        shown = f" like {kind.format}" if kind.format else ""
+        return notation_of(kind).test, f"{_a(kind.type)}{shown}"
+    if found.semantic is not None:
+        name = found.semantic.type
+        pattern = PATTERNS[name] if f"{name}~" not in PATTERNS else f"{PATTERNS[name]}|{PATTERNS[f'{name}~']}"
+        return f"regexp_full_match({{v}}, {literal(pattern)})", _a(name.replace("_", " "))
+    return None
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
+
+
 # the sample ----------------------------------------------------------------------------------------------
 
 
@@ -163,9 +184,11 @@ def _sample_sql(relation: str, columns: Sequence[Column], size: int) -> str:
             SELECT k, {_trimmed("u")} AS v, u FROM (SELECT k, unnest(vs) AS u FROM long)
         ),
         counted AS MATERIALIZED (
-            SELECT k, v, count(*) AS n, bool_or(u <> v) AS padded FROM stripped WHERE {_there("v")} GROUP BY k, v
+            SELECT k, v, count(*) AS n, bool_or(u <> v) AS padded
+            FROM stripped WHERE {_there("v")} GROUP BY k, v
         )
-        SELECT k, sum(n)::BIGINT, list(v ORDER BY n DESC, v), list(n ORDER BY n DESC, v), bool_or(padded), {matches}
+        SELECT k, sum(n)::BIGINT, list(v ORDER BY n DESC, v), list(n ORDER BY n DESC, v),
+            bool_or(padded), {matches}
         FROM counted GROUP BY k ORDER BY k"""
 
 
@@ -285,7 +308,7 @@ def _is_code(semantic: Semantic, text_type: TextType) -> bool:
 
 
 def _semantic(trial: _Trial, facts: Facts, counts: Mapping[str, int], total: int) -> Semantic | None:
-    if trial.geo is not None and total and counts["geo"] >= 0.98 * total and counts["fraction"]:
+    if trial.geo is not None and total and counts["geo"] >= 0.95 * total and counts["fraction"]:
         share = counts["geo"] / total
         why = f"{share:.1%} of the numbers lie in its range, and the column is called {facts.name}"
         return Semantic(trial.geo, round(share, 4), round(0.9 * share, 3), why)

@@ -24,18 +24,20 @@ _UNIT = r"(?:,? ?(?:apt|suite|unit|flat|#|app|bus|apto)[.]? ?[\w-]+)?"
 _TOWN = "(?:, .+)?"
 _PART = r"[\p{L}'’.-]"
 _WORD = f"{_PART}+"
+_PARTICLE = "van|de|der|den|von|da|di|dos|la|le|el|bin|al|del|ter|ten|zu|'t"
 _CAPITAL = r"\p{Lu}" + f"{_PART}*"
 # no counted repeats of \p{L}: RE2 unrolls them, and a thousand states are slow
 PII_PATTERNS: dict[str, str] = {
     "street": "(?i)(?:"
      rf"\d+[a-z]?(?:[-/]\d+)? (?:{_WORD} )+(?:{_STREET})[.]?(?: [nsew]{{1,2}})?{_UNIT}{_TOWN}"
-     rf"|(?:{_WORD} )*{_PART}*(?:straat|laan|weg|plein|gracht|kade|dijk|stra(?:ß|ss)e|str[.]|gasse|allee|platz"
-     rf"|gatan|vägen|gade|vej) \d+ ?[a-z]?(?:[-/ ]\d+)?{_TOWN}"
-     rf"|\d+(?: ?(?:bis|ter))?,? (?:rue|avenue|av[.]|boulevard|bd|place|chemin|impasse|allée|quai)(?: {_WORD})+{_TOWN}"
-     rf"|(?:calle|c/|avenida|av[.]|avda[.]?|paseo|plaza|via|viale|corso|piazza|rua|largo|ulica|ul[.])(?: {_WORD})+"
-     rf",? (?:n[ºo°.]? ?)?\d+{_TOWN})",
+     rf"|(?:{_WORD} )*{_PART}*(?:straat|laan|weg|plein|gracht|kade|dijk|stra(?:ß|ss)e|str[.]|gasse|allee"
+     rf"|platz|gatan|vägen|gade|vej) \d+ ?[a-z]?(?:[-/ ]\d+)?{_TOWN}"
+     rf"|\d+(?: ?(?:bis|ter))?,? (?:rue|avenue|av[.]|boulevard|bd|place|chemin|impasse|allée|quai)"
+     rf"(?: {_WORD})+{_TOWN}"
+     rf"|(?:calle|c/|avenida|av[.]|avda[.]?|paseo|plaza|via|viale|corso|piazza|rua|largo|ulica|ul[.])"
+     rf"(?: {_WORD})+,? (?:n[ºo°.]? ?)?\d+{_TOWN})",
     "person": r"(?:(?:Mr|Mrs|Ms|Dr|Prof|Herr|Frau|Mme|M|Dhr|Mevr)[.]? )?"
-    rf"{_CAPITAL}(?:,? (?:van|de|der|den|von|da|di|dos|la|le|el|bin|al|del|ter|ten|zu|'t))*(?:,? {_CAPITAL})+",
+    rf"{_CAPITAL}(?:,? (?:{_PARTICLE}))*(?:,? {_CAPITAL})+",
     "one_name": rf"{_CAPITAL}(?:[ -]{_CAPITAL})?",
     **{name: pattern for name, (pattern, _) in NATIONAL.items()},
 }  # fmt: skip
@@ -62,18 +64,29 @@ _NOT_PERSON = (
     "|department|team|group|role|job|school|course|bank|field|display_order|model|class|type|status|page|campaign"
     "|street|state|region|plan|device|app|path|code|id|count|hash"
 )
-_BIRTH = "birth_?date|birth_?day|date_?of_?birth|dob|geburtsdatum|geburtstag|geboortedatum|date_?naissance|naissance|fecha_?nacimiento|data_?nascita|born|born_?on|birth_?dt"
+_BIRTH = (
+    "birth_?date|birth_?day|date_?of_?birth|dob|geburtsdatum|geburtstag|geboortedatum|date_?naissance|naissance"
+    "|fecha_?nacimiento|data_?nascita|born|born_?on|birth_?dt"
+)
 _NATIONAL = (
     "ssn|social_?security(?:_?(?:no|number|nr))?|national_?id|national_?identifier|bsn|burgerservicenummer|nino"
     "|national_?insurance(?:_?(?:no|number))?|codice_?fiscale|dni|nie|cpf|pesel|personnummer|hetu|nir|sin|aadhaar"
     "|passport(?:_?(?:no|nr|number))?|id_?card(?:_?(?:no|number))?|steuer_?id|identity_?(?:no|number)|cpr|rijksregister(?:nummer)?"
     "|driver_?s?_?licen[cs]e(?:_?(?:no|number))?"
 )
-_ADDRESS = "address|addr|street|street_?address|address_?line|home_?address|adresse|adres|straat|strasse|straße|direccion|indirizzo|billing_?address|shipping_?address|rue|calle"
+_ADDRESS = (
+    "address|addr|street|street_?address|address_?line|home_?address|adresse|adres|straat"
+    "|strasse|straße|direccion|indirizzo|billing_?address|shipping_?address|rue|calle"
+)
 _NOT_ADDRESS = "e_?mail|ip|mac|web|url|wallet|memory|type|id|count|verified|hash|code|city"
+_PHONE = (
+    "phone|phones|telephone|telefon|telefoon|telefono|mobile_?(?:phone|number|no)?|msisdn|tel|cell_?phone|fax"
+    "|phone_?number"
+)
 _BY_NAME = (
-    ("email", "e_?mail|mail_?address|email_?address", "sent|verified|count|id|opt|status|type|template|campaign|subject|at"),
-    ("phone", "phone|phones|telephone|telefon|telefoon|telefono|mobile_?(?:phone|number|no)?|msisdn|tel|cell_?phone|fax|phone_?number",
+    ("email", "e_?mail|mail_?address|email_?address",
+     "sent|verified|count|id|opt|status|type|template|campaign|subject|at"),
+    ("phone", _PHONE,
      "verified|type|model|brand|count|id|os|app|version|status|price"),
     ("iban", "iban", "id|valid|verified"),
     ("card", "card_?number|credit_?card(?:_?(?:no|number))?|cc_?number|ccnum|pan", "type|brand|id|status"),
@@ -84,8 +97,8 @@ _BY_NAME = (
 def pii_of(facts: Facts, semantic: Semantic | None, text_type: TextType | None) -> Pii | None:
     """What kind of personal data a column holds, if any. The best-founded kind wins."""
     found = [p for p in (
-        _by_semantic(facts, semantic), _birth(facts, text_type), _national(facts), _address(facts), _name(facts, semantic),
-        _by_name(facts),
+        _by_semantic(facts, semantic), _birth(facts, text_type), _national(facts), _address(facts),
+        _name(facts, semantic), _by_name(facts),
     ) if p is not None]  # fmt: skip
     return max(found, key=lambda pii: pii.confidence) if found else None
 

@@ -8,7 +8,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sluiceway.quality.codes import COUNTRY_CODES, COUNTRY_NAMES, LANGUAGE_CODES, LANGUAGE_NAMES
+from sluiceway.quality.codes import (
+    COUNTRY_CODES,
+    COUNTRY_NAMES,
+    LANGUAGE_CODES,
+    LANGUAGE_NAMES,
+    MAJOR_CURRENCIES,
+    SPOKEN_LANGUAGES,
+    US_STATES,
+)
 from sluiceway.quality.model import Semantic
 from sluiceway.quality.numbers import CHECKS
 from sluiceway.rules.codes import CURRENCIES
@@ -67,9 +75,11 @@ _CALLING = (
 """Country calling codes, ITU-T E.164 (list of assigned codes, 2016)."""
 _EXTENSION = r"(?: ?(?:x|ext[.]?|#) ?\d{1,6})?"
 _NANP = rf"(?:\+?1[-. ])?(?:\([2-9]\d{{2}}\) ?|[2-9]\d{{2}}[-. ])[2-9]\d{{2}}[-. ]\d{{4}}{_EXTENSION}"
-_ABROAD = rf"(?:\+{_CALLING}(?:[ ./()-]{{0,3}}\d){{5,13}}|00{_CALLING}[ .-](?:[ ./()-]{{0,3}}\d){{5,13}}){_EXTENSION}"
+_SUBSCRIBER = r"(?:[ ./()-]{0,3}\d){5,13}"
+_ABROAD = rf"(?:\+{_CALLING}{_SUBSCRIBER}|00{_CALLING}[ .-]{_SUBSCRIBER}){_EXTENSION}"
 _HOME = r"\(?0[1-9]\d{0,3}\)?[ /-](?:\d[ -]?){4,9}\d|0[1-9](?:[ .-]\d{2}){4}"
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_LOCAL = r"[\p{L}\p{N}.!#$%&'*+/=?^_`{|}~-]+"
 _DOMAIN = r"(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?[.])+"
 _GROUPED = (
     r"\d{4}[ -]\d{4}[ -]\d{4}[ -]\d{1,7}|3[47]\d{2}[ -]\d{6}[ -]\d{5}|\d{4}[ -]\d{4}[ -]\d{5}|\d{13,19}"
@@ -83,7 +93,8 @@ _POST = (
 )
 _POST_NAMED = (
     r"(?i)(?:[A-Z]{1,2}[- ])?\d{3,7}|\d{5}-\d{3,4}|\d{2}-\d{3}|\d{3}[ -]\d{2,4}|\d{4}-\d{3}"
-    r"|[1-9]\d{3} ?[A-Z]{2}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z][ -]?\d[A-Z]\d|[A-Z]\d{2} ?[A-Z\d]{4}"
+    r"|[1-9]\d{3} ?[A-Z]{2}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}"
+    r"|[A-Z]\d[A-Z][ -]?\d[A-Z]\d|[A-Z]\d{2} ?[A-Z\d]{4}"
 )
 
 
@@ -99,65 +110,6 @@ _LANGUAGE = (
 )
 _ANY_LANGUAGE = (
     f"(?i:{_among(LANGUAGE_CODES)})(?:[-_][A-Za-z]{{4}})?(?:[-_][A-Za-z]{{2}})?|(?i:{_among(LANGUAGE_NAMES)})"
-)
-_MAJOR = frozenset(
-    ["USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "CNY", "SEK", "NOK", "DKK", "PLN", "INR", "BRL", "MXN"]
-)
-_SPOKEN = frozenset(["en", "de", "fr", "es", "zh", "pt", "ru", "ja", "it", "nl"])
-_US_STATES = frozenset(
-    [
-        "AL",
-        "AK",
-        "AZ",
-        "AR",
-        "CA",
-        "CO",
-        "CT",
-        "DE",
-        "FL",
-        "GA",
-        "HI",
-        "ID",
-        "IL",
-        "IN",
-        "IA",
-        "KS",
-        "KY",
-        "LA",
-        "ME",
-        "MD",
-        "MA",
-        "MI",
-        "MN",
-        "MS",
-        "MO",
-        "MT",
-        "NE",
-        "NV",
-        "NH",
-        "NJ",
-        "NM",
-        "NY",
-        "NC",
-        "ND",
-        "OH",
-        "OK",
-        "OR",
-        "PA",
-        "RI",
-        "SC",
-        "SD",
-        "TN",
-        "TX",
-        "UT",
-        "VT",
-        "VA",
-        "WA",
-        "WV",
-        "WI",
-        "WY",
-        "DC",
-    ]
 )
 
 
@@ -183,20 +135,20 @@ def _countries(facts: Facts) -> bool:
     if named(facts.key, "state|province|region|subdivision"):
         return False
     codes = [value for value in facts.values if len(value) == 2]
-    if codes and sum(code in _US_STATES for code in codes) >= 0.9 * len(codes) and "US" not in codes:
+    if codes and sum(code in US_STATES for code in codes) >= 0.9 * len(codes) and "US" not in codes:
         return False
     long = sum(len(value) > 3 for value in facts.values)
     return len(facts.values) >= (3 if long else 4)
 
 
 def _currencies(facts: Facts) -> bool:
-    return bool(_MAJOR & facts.values.keys())
+    return bool(MAJOR_CURRENCIES & facts.values.keys())
 
 
 def _languages(facts: Facts) -> bool:
     if any(len(value) > 3 for value in facts.values):
         return len(facts.values) >= 2
-    return len(_SPOKEN & facts.values.keys()) >= 2 and len(facts.values) >= 3
+    return len(SPOKEN_LANGUAGES & facts.values.keys()) >= 2 and len(facts.values) >= 3
 
 
 _NOT_A_NUMBER = "order|invoice|ref|reference|sku|product|item|serial|version|code|article|ticket|batch"
@@ -204,7 +156,7 @@ _NOT_A_NUMBER = "order|invoice|ref|reference|sku|product|item|serial|version|cod
 SEMANTIC: tuple[SemanticType, ...] = (
     SemanticType(
         "email",
-        rf"(?:[^<>@]*<)?[\p{{L}}\p{{N}}.!#$%&'*+/=?^_`{{|}}~-]+@{_DOMAIN}\p{{L}}[\p{{L}}\p{{N}}-]*\p{{L}}>?",
+        rf"(?:[^<>@]*<)?{_LOCAL}@{_DOMAIN}\p{{L}}[\p{{L}}\p{{N}}-]*\p{{L}}>?",
         "e_?mail|mail|email_?address|courriel|correo",
         strength=0.99,
     ),
@@ -256,14 +208,17 @@ SEMANTIC: tuple[SemanticType, ...] = (
     ),
     SemanticType(
         "vat_number",
-        r"(?i)(?:CHE-?\d{3}[.]?\d{3}[.]?\d{3}(?: ?(?:MWST|TVA|IVA))?|[A-Z]{2}[ -]?[A-Z0-9+*](?:[ .-]?[A-Z0-9+*]){6,13}(?: ?MVA)?)",
-        "vat|vat_?(?:id|no|number|nr)|btw|btw_?(?:nr|nummer|number)|ust|ust_?id|ustid|ust_?idnr|tva|partita_?iva|tax_?id",
+        r"(?i)(?:CHE-?\d{3}[.]?\d{3}[.]?\d{3}(?: ?(?:MWST|TVA|IVA))?"
+        r"|[A-Z]{2}[ -]?[A-Z0-9+*](?:[ .-]?[A-Z0-9+*]){6,13}(?: ?MVA)?)",
+        "vat|vat_?(?:id|no|number|nr)|btw|btw_?(?:nr|nummer|number)|ust|ust_?id|ustid|ust_?idnr|tva"
+        "|partita_?iva|tax_?id",
         check=CHECKS["vat"],
         strength=0.97,
     ),
     SemanticType(
         "coordinates",
-        rf"[(\[]?{_LATITUDE}\s*[,; ]\s*{_LONGITUDE}[)\]]?|(?i)POINT ?\([+-]?\d+(?:[.]\d+)? [+-]?\d+(?:[.]\d+)?\)"
+        rf"[(\[]?{_LATITUDE}\s*[,; ]\s*{_LONGITUDE}[)\]]?"
+        r"|(?i:POINT) ?\([+-]?\d+(?:[.]\d+)? [+-]?\d+(?:[.]\d+)?\)"
         rf"|{_ARC}[NS][, ]+{_ARC}[EWO]",
         "coordinates?|coords?|lat_?l(?:on|ng|ong)|geo|geo_?point|location|position|gps|point",
         against="price|amount|vector",
@@ -285,7 +240,8 @@ SEMANTIC: tuple[SemanticType, ...] = (
         _among(CURRENCIES),
         "currency|curr|ccy|currency_?code|iso_?currency|valuta|waehrung|wahrung|devise|moneda|munt",
         against="airport|iata|station",
-        loose=f"(?i:{_among(CURRENCIES)})|[€$£¥]|(?i:US\\$|euros?|dollars?|pounds?|us dollars?|yen|pound sterling)",
+        loose=f"(?i:{_among(CURRENCIES)})|[€$£¥]"
+        "|(?i:US\\$|euros?|dollars?|pounds?|us dollars?|yen|pound sterling)",
         group=_currencies,
         least=0.95,
         strength=0.9,

@@ -15,7 +15,7 @@ from sluiceway.duck import literal
 from sluiceway.quality.model import TextType
 from sluiceway.quality.semantic import Facts, named
 
-__all__ = ["LEAST", "TEXT_PATTERNS", "Decision", "Notation", "candidates", "decided"]
+__all__ = ["LEAST", "TEXT_PATTERNS", "Decision", "Notation", "candidates", "decided", "notation_of"]
 
 LEAST = 0.9
 """The share of the values that must be of a type for the column to be of it."""
@@ -38,15 +38,17 @@ TEXT_PATTERNS: dict[str, str] = {
     "1 234,56": rf"{_SIGN}[1-9]\d{{0,2}}(?:[ \x{{00A0}}\x{{202F}}]\d{{3}})*,\d+|{_SIGN}0?,\d+",
     "1'234.56": rf"{_SIGN}[1-9]\d{{0,2}}(?:['’]\d{{3}})*[.]\d+|{_SIGN}0?[.]\d+",
     "json": r"(?s)\s*(?:\{\s*[\"}].*|\[.*\])\s*",
-    "temporal": r"(?i)(?:[a-z]{3,9}[.]?,? )?(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{8}|\d{1,2}[ -/][a-z]{3,9}[.]?[ -/]\d{2,4}|[a-z]{3,9}[.]? \d{1,2},? \d{4})"
+    "temporal": r"(?i)(?:[a-z]{3,9}[.]?,? )?(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{8}"
+    r"|\d{1,2}[ -/][a-z]{3,9}[.]?[ -/]\d{2,4}|[a-z]{3,9}[.]? \d{1,2},? \d{4})"
     r"(?:(?:[T ]|, ?)\d{1,2}:?\d{2}.*)?",
 }  # fmt: skip
 """RE2 patterns that all columns' samples are compared with."""
 
 _BOOLEANS = (
     ("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"), ("on", "off"), ("ja", "nein"), ("ja", "nee"),
-    ("j", "n"), ("oui", "non"), ("si", "no"), ("sí", "no"), ("sim", "não"), ("sim", "nao"), ("wahr", "falsch"),
-    ("vrai", "faux"), ("vero", "falso"), ("verdadero", "falso"), ("waar", "onwaar"), ("tak", "nie"), ("1", "0"),
+    ("j", "n"), ("oui", "non"), ("si", "no"), ("sí", "no"), ("sim", "não"), ("sim", "nao"),
+    ("wahr", "falsch"), ("vrai", "faux"), ("vero", "falso"), ("verdadero", "falso"), ("waar", "onwaar"),
+    ("tak", "nie"), ("1", "0"),
 )  # fmt: skip
 _ALONE = frozenset({"true", "false", "yes"})
 """Spellings that are enough on their own, where a column has only one value."""
@@ -109,59 +111,78 @@ def decided(facts: Facts, tried: list[Notation], counts: Mapping[str, int], tota
     return Decision(TextType(best.type, round(share, 4), best.format), _doubt(facts, best))
 
 
+def notation_of(kind: TextType) -> Notation:
+    """The notation of a type that was decided on."""
+    if kind.type in ("date", "timestamp"):
+        return Notation(
+            kind.type, f"(try_strptime({{v}}, {literal(kind.format or '')}) IS NOT NULL)", kind.format
+        )
+    if kind.type == "json":
+        return Notation("json", "json_valid({v})")
+    if kind.type == "boolean":
+        yes, no = (kind.format or "true/false").split("/")
+        return Notation("boolean", _matches(f"(?i){yes}|{no}"), kind.format)
+    if kind.type == "uuid":
+        return Notation("uuid", "(TRY_CAST({v} AS UUID) IS NOT NULL)")
+    return _number(kind.type, kind.format)
+
+
 # numbers -------------------------------------------------------------------------------------------------
 
 
 def _numeric(facts: Facts) -> list[Notation]:
-    """Numbers, unless zeros in front say that they are codes."""
+    """Numbers, unless zeros in front say that they are codes. The first is preferred where several read
+    as many values."""
     share = facts.share
     near = LEAST - 0.05
+    whole = share("integer")
     if share("zeros") > 0.02:
         return []
-    plain = Notation("integer", _matches(TEXT_PATTERNS["integer"]))
-    if share("integer") >= near and share("exponent") - share("integer") < 0.02:
-        return [plain]
-    point = Notation("decimal", _matches(TEXT_PATTERNS["exponent"]))
-    whole = share("integer")
+    if whole >= near and share("exponent") - whole < 0.02:
+        return [_number("integer", None)]
     found: list[Notation] = []
-    if whole + share("1.234") + share("1.234,56") + share("comma") >= near and (
-        share("comma") + share("1.234,56") > 0.02 or _only_grouped(facts, ".")
-    ):
-        found.append(_either("1.234,56", "1.234", "comma", plain="integer"))
-    if whole + share("1,234") + share("1,234.56") + share("exponent") >= near:
-        if share("1,234") > 0.0 or _grouped_mark(facts, ","):
-            if share("1,234") + whole >= near and not _has(facts, "."):
-                found.append(_either("1,234", plain="integer", type_="integer"))
-            elif share("1,234.56") - share("point") > 0 or share("1,234") > 0:
-                found.append(_either("1,234.56", "1,234", "exponent", plain="integer"))
-    for group, decimal, mark in (("1 234", "1 234,56", ","), ("1'234", "1'234.56", ".")):
-        if not any(re.search(r"\d[ \u00a0\u202f'’]\d", value) for value in facts.values):
-            break
-        if whole + share(group) + share(decimal) >= near:
-            if _has(facts, mark):
-                found.append(_either(decimal, group, plain="integer"))
-            elif share(group) > 0:
-                found.append(_either(group, plain="integer", type_="integer"))
     if share("exponent") >= near:
-        found.insert(0, point)
+        found.append(_number("decimal", None))
+    if whole + share("1.234") + share("1.234,56") + share("comma") >= near:
+        if _has(facts, ",") and share("comma") + share("1.234,56") > share("1,234"):
+            found.append(_number("decimal", "1.234,56"))
+        elif _twice(facts, "."):
+            found.append(_number("integer", "1.234"))
+    if whole + share("1,234") + share("1,234.56") + share("exponent") >= near and _has(facts, ","):
+        found.append(_number("decimal", "1,234.56") if _has(facts, ".") else _number("integer", "1,234"))
+    for group, decimal, mark in (("1 234", "1 234,56", ","), ("1'234", "1'234.56", ".")):
+        grouped = r"\d[ \u00a0\u202f]\d" if mark == "," else r"\d['’]\d"
+        there = any(re.search(grouped, value) for value in facts.values)
+        if there and whole + share(group) + share(decimal) >= near:
+            found.append(_number("decimal", decimal) if _has(facts, mark) else _number("integer", group))
     return found
 
 
-def _either(form: str, *more: str, plain: str, type_: str = "decimal") -> Notation:
-    names = dict.fromkeys((form, *more, plain))
-    shown = form if "56" in form or type_ == "integer" else form
-    return Notation(type_, _matches("|".join(f"(?:{TEXT_PATTERNS[name]})" for name in names)), shown)
+_FORMS: dict[tuple[str, str | None], tuple[str, ...]] = {
+    ("integer", None): ("integer",),
+    ("decimal", None): ("exponent",),
+    ("decimal", "1.234,56"): ("1.234,56", "1.234", "comma", "integer"),
+    ("decimal", "1,234.56"): ("1,234.56", "1,234", "exponent", "integer"),
+    ("decimal", "1 234,56"): ("1 234,56", "1 234", "integer"),
+    ("decimal", "1'234.56"): ("1'234.56", "1'234", "integer"),
+    ("integer", "1,234"): ("1,234", "integer"),
+    ("integer", "1.234"): ("1.234", "integer"),
+    ("integer", "1 234"): ("1 234", "integer"),
+    ("integer", "1'234"): ("1'234", "integer"),
+}
+"""What is read as a type, by how its numbers are written."""
+
+
+def _number(type_: str, form: str | None) -> Notation:
+    names = _FORMS[type_, form]
+    return Notation(type_, _matches("|".join(f"(?:{TEXT_PATTERNS[name]})" for name in names)), form)
 
 
 def _has(facts: Facts, mark: str) -> bool:
     return sum(n for value, n in facts.values.items() if mark in value) > 0.02 * facts.total
 
 
-def _grouped_mark(facts: Facts, mark: str) -> bool:
-    return any(value.count(mark) for value in facts.values)
-
-
-def _only_grouped(facts: Facts, mark: str) -> bool:
+def _twice(facts: Facts, mark: str) -> bool:
     """Two marks in one number: it can only be the mark of groups."""
     return sum(value.count(mark) > 1 for value in facts.values) > 0.02 * len(facts.values)
 
@@ -243,14 +264,16 @@ def _formats(value: str) -> list[str]:
         dates = ["%Y%m%d"]
     elif m["word"]:
         s = m["s4"]
-        dates = [f"%d{s}{_month(m['m1'])}{s}{'%Y' if len(m['y1']) == 4 else '%y'}"]
+        year = "%Y" if len(m["y1"]) == 4 else "%y"
+        dates = [f"%d{s}{month}{s}{year}" for month in _months(m["m1"])]
     else:
-        dates = [f"{_month(m['m2'])} %d{m['comma']} %Y"]
+        dates = [f"{month} %d{m['comma']} %Y" for month in _months(m["m2"])]
     return [f"{head}{date}{_time(m)}" for date in dates]
 
 
-def _month(word: str) -> str:
-    return "%b" if len(word) == 3 else "%B"
+def _months(word: str) -> list[str]:
+    """May is short and long at once."""
+    return ["%B", "%b"] if word.lower() == "may" else ["%b"] if len(word) == 3 else ["%B"]
 
 
 def _time(m: re.Match[str]) -> str:
@@ -284,15 +307,13 @@ def _temporal(facts: Facts) -> list[Notation]:
         and len(facts.values) < 5
     ):
         return []
-    # "may" is short and long at once
-    names = [f for f, _ in kept if not ("%B" in f and f.replace("%B", "%b") in dict(kept))]
     return [
         Notation(
             "timestamp" if ":" in f else "date",
             f"(try_strptime({{v}}, {literal(f)}) IS NOT NULL)",
             f,
         )
-        for f in names
+        for f, _ in kept
     ]
 
 
@@ -313,7 +334,8 @@ def _decide_dates(tried: list[Notation], counts: Mapping[str, int], total: int) 
         return None
     text_type = TextType(best.type, round(n / total, 4), best.format)
     notes = []
-    same = next((o for o in twins if counts.get(o.key, 0) == n), None)
+    swapped = [o for o in twins if o.format and "%b" not in o.format.lower()]
+    same = next((o for o in swapped if counts.get(o.key, 0) == n), None)
     if same is not None:
         notes.append(f"every value can be read as {best.format} and as {same.format}: day first is a guess")
     if others:
