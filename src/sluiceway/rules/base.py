@@ -30,6 +30,7 @@ __all__ = [
     "TARGET",
     "Dimension",
     "Judgement",
+    "Lifecycle",
     "Measures",
     "OnFail",
     "RowRule",
@@ -47,6 +48,7 @@ TARGET = "_target"
 Dimension = Literal["completeness", "accuracy", "consistency", "timeliness", "uniqueness"]
 Severity = Literal["info", "warning", "error", "critical"]
 OnFail = Literal["warn", "quarantine", "fix", "block"]
+Lifecycle = Literal["shadow", "enforced"]
 
 
 def column(name: str) -> exp.Column:
@@ -152,6 +154,11 @@ class Rule(BaseModel):
         None, description="what unique looks at: the table as it would stand, or the batch alone"
     )
     dimension: Dimension | None = Field(None, description="where the check counts in the score")
+    status: Lifecycle = Field(
+        "enforced",
+        description="shadow: judged and recorded in every run, but blocks nothing, turns no row away and "
+        "does not count in the score",
+    )
 
     @field_validator("tolerance", mode="before")
     @classmethod
@@ -176,7 +183,18 @@ class Rule(BaseModel):
         return ()
 
     @property
+    def shadow(self) -> bool:
+        """Judged and recorded, and of no consequence."""
+        return self.status == "shadow"
+
+    @property
     def effective_on_fail(self) -> OnFail:
+        """What a failure does. In shadow it does nothing but be seen, whatever is declared."""
+        return "warn" if self.shadow else self.declared_on_fail
+
+    @property
+    def declared_on_fail(self) -> OnFail:
+        """What a failure does once the rule is enforced."""
         if self.on_fail is not None:
             return self.on_fail
         return "warn" if self.severity in ("info", "warning") else "block"
