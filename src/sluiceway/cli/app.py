@@ -34,6 +34,8 @@ COMMANDS = (
     "check",
     "contract",
     "profile",
+    "suggest",
+    "rules",
     "quality",
     "quarantine",
     "runs",
