@@ -85,7 +85,7 @@ def _complete(c: ColumnProfile) -> Iterator[Proposal]:
             {"not_null": c.name},
             (c.name,),
             "CompleteIfComplete",
-            f"no NULL in {rows:,} rows: {100 * held(rows):.2f}% of rows to come have a value, or more (Wilson)",
+            f"no NULL in {rows:,} rows: {100 * held(rows):.2f}% of rows to come have one, or more (Wilson)",
             0.98,
             proven=True,
         )

@@ -48,7 +48,7 @@ def history_proposals(history: History, freshness: Proposal | None) -> Iterator[
             {"freshness": {"column": column, "max_age": aged(2 * usual)}},
             (column,),
             "UpdateCadence",
-            f"{len(history)} runs published, nine in ten within {aged(usual)} of the last; twice that is allowed",
+            f"{len(history)} runs published, nine in ten within {aged(usual)} of the last; twice that is right",
             0.75,
         )
 
