@@ -187,8 +187,8 @@ def _outcome(
     enforced = one.ruled.declared.rule.model_copy(update={"status": "enforced"})
     judged = replace(result, check=replace(result.check, rule=enforced))
     return Outcome(
-        run["run_id"], at.isoformat(), result.failing, result.total, judged.exceeded, "snapshot", batch.judged,
-        snapshot, result.message,
+        run["run_id"], at.isoformat(), result.failing, result.total, judged.exceeded, "snapshot",
+        batch.judged, snapshot, result.message,
     )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def history_proposals(history: History, freshness: Proposal | None) -> Iterator[
             {"freshness": {"column": column, "max_age": aged(2 * usual)}},
             (column,),
             "UpdateCadence",
-            f"{len(history)} runs published, nine in ten within {aged(usual)} of the last; twice that is right",
+            f"{len(history)} runs published, nine in ten within {aged(usual)} of another; twice is right",
             0.75,
         )
 
@@ -56,7 +56,7 @@ def history_proposals(history: History, freshness: Proposal | None) -> Iterator[
 def band(counts: Sequence[float]) -> tuple[dict[str, int], str] | None:
     """The rows of a run: median ± five robust deviations (1.4826 · MAD), a fifth of the median at least.
 
-    Where the table grows from run to run there is a lower bound alone, half of the last count. None for
+    Where the table grows from run to run, by a fifth at least, there is a lower bound alone, half of the last count. None for
     fewer than eight runs.
 
     >>> band([100, 104, 98, 101, 99, 103, 97, 100])[0]
@@ -67,7 +67,7 @@ def band(counts: Sequence[float]) -> tuple[dict[str, int], str] | None:
     if len(counts) < MIN_RUNS:
         return None
     steps = [b - a for a, b in pairwise(counts)]
-    if sum(step > 0 for step in steps) >= _GROWS * len(steps):
+    if sum(step > 0 for step in steps) >= _GROWS * len(steps) and counts[-1] >= 1.2 * counts[0]:
         least = math.floor(counts[-1] / 2)
         return {
             "min": max(least, 1)
