@@ -33,6 +33,8 @@ COMMANDS = (
     "explain",
     "check",
     "profile",
+    "suggest",
+    "rules",
     "contract",
     "quality",
     "quarantine",

@@ -55,6 +55,7 @@ def command(options: Options, target: str, table: str | None) -> None:
                 "rule": entry_of(Entry(declared.rule)),
                 "severity": declared.rule.severity,
                 "on_fail": declared.rule.effective_on_fail,
+                "status": declared.rule.status,
                 "where": str(declared.where),
             }
             for declared in spec.rules
@@ -88,7 +89,10 @@ def _print(console: Console, shown: dict[str, Any], raw: dict[str, Any]) -> None
         console.say()
         console.table(
             ("rule", "severity", "if it fails"),
-            [(rule["id"], rule["severity"], rule["on_fail"]) for rule in shown["rules"]],
+            [
+                (rule["id"], rule["severity"], "shadow" if rule["status"] == "shadow" else rule["on_fail"])
+                for rule in shown["rules"]
+            ],
         )
     else:
         console.say("no rules")

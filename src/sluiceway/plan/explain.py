@@ -105,6 +105,7 @@ def _check(check: Check, plan: Plan, dialect: str) -> dict[str, Any]:
         "id": check.id,
         "rule": rule.kind,
         "on_fail": rule.effective_on_fail,
+        "shadow": rule.shadow,
         "how": how,
         "fails_where": _sql(blame, dialect, schemas, BATCH) if blame is not None else None,
         "queries": [_sql(query, dialect, schemas) for query in check.measures.queries],

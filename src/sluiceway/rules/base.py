@@ -33,6 +33,7 @@ __all__ = [
     "TARGET",
     "Dimension",
     "Judgement",
+    "Lifecycle",
     "Measures",
     "OnFail",
     "Past",
@@ -52,6 +53,7 @@ TARGET = "_target"
 Dimension = Literal["completeness", "accuracy", "consistency", "timeliness", "uniqueness"]
 Severity = Literal["info", "warning", "error", "critical"]
 OnFail = Literal["warn", "quarantine", "fix", "block"]
+Lifecycle = Literal["shadow", "enforced"]
 
 
 def column(name: str) -> exp.Column:
@@ -192,6 +194,11 @@ class Rule(BaseModel):
         None,
         description="what on_fail: fix does: a fix, or a list of them; the rule's own if absent",
     )
+    status: Lifecycle = Field(
+        "enforced",
+        description="shadow: judged and recorded in every run, but blocks nothing, turns no row away and "
+        "does not count in the score",
+    )
 
     @field_validator("tolerance", mode="before")
     @classmethod
@@ -229,7 +236,18 @@ class Rule(BaseModel):
         return ()
 
     @property
+    def shadow(self) -> bool:
+        """Judged and recorded, and of no consequence."""
+        return self.status == "shadow"
+
+    @property
     def effective_on_fail(self) -> OnFail:
+        """What a failure does. In shadow it does nothing but be seen, whatever is declared."""
+        return "warn" if self.shadow else self.declared_on_fail
+
+    @property
+    def declared_on_fail(self) -> OnFail:
+        """What a failure does once the rule is enforced."""
         if self.on_fail is not None:
             return self.on_fail
         return "warn" if self.severity in ("info", "warning") else "block"

@@ -72,6 +72,7 @@ class CheckResult:
             "passed": self.passed,
             "observed": _plain(self.observed),
             "proven": self.proven,
+            "shadow": rule.shadow,
             "message": redact(self.message),
             **fixes,
         }

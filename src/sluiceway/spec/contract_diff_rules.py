@@ -32,7 +32,7 @@ class _Ruled:
     @property
     def strength(self) -> int:
         """0: in shadow; 1: warns; 2: turns rows away; 3: blocks."""
-        if self.entry.more.get("status") == "shadow" or getattr(self.entry.rule, "status", None) == "shadow":
+        if self.entry.rule.shadow:
             return 0
         return _STRENGTH.get(self.entry.rule.effective_on_fail, 3)
 
@@ -173,7 +173,7 @@ def _became(name: str, was: _Ruled, now: _Ruled) -> Iterator[Change]:
 
 def _tolerance(path: str, was: _Ruled, now: _Ruled) -> Change:
     old, new = was.entry.rule.tolerance, now.entry.rule.tolerance
-    unlimited = was.entry.rule.effective_on_fail != "block"
+    unlimited = was.entry.rule.declared_on_fail != "block"
     pairs = [(t.rows, t.percent) if t is not None else (None, None) for t in (old, new)]
     (rows, share), (rows_now, share_now) = pairs
     if old is None:

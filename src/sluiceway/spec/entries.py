@@ -151,7 +151,7 @@ def core(entry: Entry) -> str:
 def normal(entry: Entry) -> str:
     """Equal for two rules that judge alike, count alike and are enforced alike."""
     options = options_of(entry)
-    options["on_fail"] = entry.rule.effective_on_fail
+    options["on_fail"] = entry.rule.declared_on_fail
     if options.get("tolerance") == 0 and options["on_fail"] == "block":
         del options["tolerance"]  # that is the default
     return repr((core(entry), _sorted(options)))

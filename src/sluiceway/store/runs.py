@@ -254,6 +254,7 @@ def _checks(con: Connection, event: RunFinished, published: bool) -> None:
             "proven": bool(check.get("proven")),
             "observed": plain(check.get("observed")),
             "message": text(check.get("message") or ""),
+            "shadow": bool(check.get("shadow")),
         }
         for position, check in enumerate(event.checks)
     ]
