@@ -85,7 +85,7 @@ def _pearson(data: Coded) -> list[Correlation]:
     do not cancel."""
     import numpy as np
 
-    names = list(data.numbers)
+    names = [name for name, values in data.numbers.items() if np.isfinite(values).any()]
     if len(names) < 2:
         return []
     values = np.column_stack([data.numbers[name] for name in names]).astype(float)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluiceway.duck import ident
 from sluiceway.quality.model import KeyCandidate, Reference
 from sluiceway.quality.profile_scan import bits_of, distinct_sql
+from sluiceway.run.standing import kind_of_file
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import Engine
@@ -23,6 +25,7 @@ _NEARLY = 0.99
 _VALUES = 10_000
 _REFERS = 0.9
 _ENOUGH = 10
+_GENERIC = frozenset({"id", "key", "code", "no", "nr", "num", "number", "name", "pk", "uuid"})
 
 
 def keys_of(columns: Sequence[Counted], rows: int) -> tuple[KeyCandidate, ...]:
@@ -122,13 +125,31 @@ def _unique(other: Standing, name: str) -> bool:
 
 
 def _plausible(mine: Wanted, theirs: str, dataset: str) -> bool:
-    """
+    """Whether the names allow a reference: our column is called as theirs, or after the table.
+
     >>> order = Wanted("customer_id", "integer", [], 50)
     >>> [_plausible(order, *pair) for pair in (("id", "crm.customers"), ("customer_id", "x"), ("id", "x"))]
     [True, True, False]
     """
     ours, column = mine.name.casefold(), theirs.casefold()
-    table = dataset.rpartition("/")[2].partition(".")[0] if "/" in dataset else dataset.rpartition(".")[2]
-    single = table.casefold().removesuffix("s")
-    fits = ours == column or ours.endswith(f"_{column}") or (bool(single) and single in ours)
-    return fits or (mine.family != "integer" and mine.distinct >= _ENOUGH)
+    named = any(f"_{word}_" in f"_{ours}_" for word in _singular(dataset))
+    # every table has an "id"; that two are called so says nothing
+    same = column not in _GENERIC and (ours == column or ours.endswith(f"_{column}"))
+    return named or same or (mine.family != "integer" and mine.distinct >= _ENOUGH)
+
+
+def _singular(dataset: str) -> set[str]:
+    """What one row of a table may be called.
+
+    >>> sorted(_singular("crm.companies")), sorted(_singular("data/orders.csv"))
+    (['companie', 'companies', 'company'], ['order', 'orders'])
+    """
+    named_by_file = "/" in dataset or kind_of_file(dataset) is not None
+    table = Path(dataset).name.partition(".")[0] if named_by_file else dataset.rpartition(".")[2]
+    name = table.rpartition(":")[2].casefold()
+    found = {name, name.removesuffix("s")}
+    if name.endswith("ies"):
+        found.add(f"{name[:-3]}y")
+    elif name.endswith("es"):
+        found.add(name[:-2] if name[:-2].endswith(("s", "x", "ch", "sh")) else name[:-1])
+    return found - {""}
