@@ -49,6 +49,29 @@ def _by_hand(path: Path, rows: int) -> Contender:
     return Contender("DuckDB, SUMMARIZE", "hand", by_hand("profile_summarize", path), truth=looked_at(rows))
 
 
+def proposed(rows: int) -> Callable[[str], str]:
+    """All rows were looked at, and rules came of it."""
+
+    def judge(said: str) -> str:
+        answer = last_json(said)
+        if answer["rows"] != rows or not answer["rules"]:
+            return f"{answer['rows']} rows and {len(answer['rules'])} rules"
+        return f"ok {len(answer['rules'])} rules, {answer['refuted']} refuted, read {answer['scans']} times"
+
+    return judge
+
+
+def suggest(sizes: Sizes, peers: Peers) -> Iterator[Table]:
+    """Rules out of ten million rows, against the profile that they begin with."""
+    path, _ = data.made("gate", sizes.gate)
+    ours = Contender("sluiceway suggest", "ours", [projects.SLUICEWAY, "suggest", str(path), "--json"],
+                     cwd=data.OUT, truth=proposed(sizes.gate))  # fmt: skip
+    other = Contender("sluiceway profile", "hand", [projects.SLUICEWAY, "profile", str(path), "--json"],
+                      cwd=data.OUT, truth=looked_at(sizes.gate))  # fmt: skip
+    found = contest([ours, other], sizes.rounds)
+    yield Table(f"suggest, {named(sizes.gate)}", found, (("wall ratio", 2.0), ("peak MB", 1500)))
+
+
 def profile(sizes: Sizes, peers: Peers) -> Iterator[Table]:
     """Twelve columns of ten million rows, of one million with the peer, of fifty for memory."""
     path, _ = data.made("gate", sizes.gate)
@@ -88,4 +111,4 @@ def _own(peers: Peers) -> Peers:
     return own
 
 
-PROFILE: dict[str, Callable[[Sizes, Peers], Iterator[Table]]] = {"profile": profile}
+PROFILE: dict[str, Callable[[Sizes, Peers], Iterator[Table]]] = {"profile": profile, "suggest": suggest}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from sluiceway.cli.options import Options, common
+
+if TYPE_CHECKING:
+    from sluiceway.spec.model import Project
 
 __all__ = ["command", "project_or_none"]
 
@@ -27,7 +32,7 @@ def command(options: Options, target: str | None, status: str | None) -> int:
     return 0
 
 
-def project_or_none(options: Options, target: str | None) -> object | None:
+def project_or_none(options: Options, target: str | None) -> Project | None:
     """A contract's file can be looked at outside a project."""
     from sluiceway.errors import SpecError
 

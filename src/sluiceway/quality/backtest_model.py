@@ -11,7 +11,7 @@ __all__ = ["Backtest", "Outcome", "RuleBacktest"]
 @dataclass(frozen=True)
 class Outcome:
     """One rule in one run. ``by`` is ``snapshot`` where the rows were judged again, ``recorded`` where the
-    run had judged the rule itself; ``judged`` names the rows. ``blocked``: enforced, it would have blocked."""
+    run had judged the rule itself; ``judged`` names the rows. ``blocked``: it would have, enforced."""
 
     run_id: str
     at: str

@@ -34,7 +34,7 @@ def numbers(c: ColumnProfile) -> tuple[float, float, float, float, float] | None
     floats = tuple(float(v) for v in found if v is not None)
     if len(floats) != 5 or not all(map(math.isfinite, floats)):
         return None
-    return floats  # type: ignore[return-value]
+    return floats
 
 
 def bounds_of(c: ColumnProfile, family: str, *, only_sign: bool = False) -> Iterator[Proposal]:

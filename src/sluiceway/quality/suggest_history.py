@@ -56,8 +56,8 @@ def history_proposals(history: History, freshness: Proposal | None) -> Iterator[
 def band(counts: Sequence[float]) -> tuple[dict[str, int], str] | None:
     """The rows of a run: median ± five robust deviations (1.4826 · MAD), a fifth of the median at least.
 
-    Where the table grows from run to run, by a fifth at least, there is a lower bound alone, half of the last count. None for
-    fewer than eight runs.
+    Where the table grows from run to run, by a fifth at least, there is a lower bound alone: half of the last
+    count. None for fewer than eight runs.
 
     >>> band([100, 104, 98, 101, 99, 103, 97, 100])[0]
     {'min': 80, 'max': 120}
@@ -69,9 +69,7 @@ def band(counts: Sequence[float]) -> tuple[dict[str, int], str] | None:
     steps = [b - a for a, b in pairwise(counts)]
     if sum(step > 0 for step in steps) >= _GROWS * len(steps) and counts[-1] >= 1.2 * counts[0]:
         least = math.floor(counts[-1] / 2)
-        return {
-            "min": max(least, 1)
-        }, f"it grew in nearly each of {len(counts)} runs, to {counts[-1]:,.0f} rows"
+        return {"min": max(least, 1)}, f"it grew in most of {len(counts)} runs, to {counts[-1]:,.0f} rows"
     middle = median(counts)
     spread = _MAD * median(abs(n - middle) for n in counts)
     room = max(5 * spread, 0.2 * middle)
