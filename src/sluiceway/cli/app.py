@@ -31,6 +31,7 @@ COMMANDS = (
     "plan",
     "explain",
     "check",
+    "quality",
     "quarantine",
     "runs",
     "rollback",
