@@ -31,6 +31,7 @@ COMMANDS = (
     "plan",
     "explain",
     "check",
+    "profile",
     "quality",
     "quarantine",
     "runs",
