@@ -10,7 +10,7 @@ from sluiceway.errors import did_you_mean
 
 __all__ = ["SUBCOMMANDS", "command"]
 
-SUBCOMMANDS = ("anomalies",)
+SUBCOMMANDS = ("anomalies", "monitor", "score")
 """In the order of ``--help``. ``NAME`` is ``sluiceway.cli.quality_NAME:command``."""
 
 

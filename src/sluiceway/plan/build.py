@@ -68,6 +68,7 @@ class _Builder:
     """Steps that may be run by other SQL than that which says what they do: lineage reads the latter."""
     numbered: dict[str, Schema] = field(default_factory=dict)
     """Spooled relations as they are read with the numbers of their rows."""
+    past: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
     binds: dict[str, Any] = field(default_factory=dict)
 
     def compile_steps(self) -> str:
@@ -171,6 +172,7 @@ class _Builder:
                 destination="" if source else str(self.pipeline.destination.table),
                 timezone=self.pipeline.sources[source].config.timezone if source else "UTC",
                 variables=self.pipeline.variables,
+                past=self.past,
             )
             declared.rule.validate_for(ctx)
             checks.append(Check("", declared.rule, declared.where, ctx, ctx.phase, source))
@@ -205,6 +207,7 @@ def build(
     spools: Spools | None = None,
     unsupported: Unsupported = lambda _: {},
     in_place: bool = False,
+    past: Mapping[str, Sequence[Sequence[Any]]] | None = None,
 ) -> Plan:
     """The plan of one run.
 
@@ -216,6 +219,7 @@ def build(
         dialect: of the engine; what can't be said in it is refused here.
         spools: what the engine's stagings keep; None where scanning one again is not cheap.
         in_place: the destination writes every row anew, so that a plain scan need not be staged for it.
+        past: what rules remember of earlier runs.
 
     Raises:
         PlanError: names, types or SQL don't fit.
@@ -228,6 +232,7 @@ def build(
         datasets=datasets,
         spooling=Spooling(pipeline, spools, count_reads),
         dialect=dialect,
+        past=past or {},
     )
     for name in pipeline.sources:
         builder.check_filters(name)

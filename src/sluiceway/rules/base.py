@@ -15,9 +15,9 @@ rows that stay beside the batch after the publish; only where ``ctx.has_target``
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlglot import exp
@@ -32,6 +32,7 @@ __all__ = [
     "Judgement",
     "Measures",
     "OnFail",
+    "Past",
     "RowRule",
     "Rule",
     "RuleContext",
@@ -39,6 +40,7 @@ __all__ = [
     "TableRule",
     "Tolerance",
     "column",
+    "past_key",
     "violation",
 ]
 
@@ -129,6 +131,35 @@ class RuleContext:
     destination: str = ""
     """The table that the batch goes to, as NAMESPACE.NAME: parents of that name include the batch."""
     bounds: Mapping[str, tuple[Any, Any, int | None]] = field(default_factory=dict)
+    past: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
+    """What the metadata store has of what rules ``remember``: key -> the fields of each ``Past``."""
+
+    def history(self, metric: str, column: str = "") -> list[Past]:
+        """A metric in the runs before this one, oldest first. Empty where nothing was recorded.
+
+        >>> ctx = RuleContext(Schema.of({}), Where(), past={"mean:amount": [("2026-11-22T06:00:00Z", 3.5)]})
+        >>> ctx.history("mean", "amount")[0].value, ctx.history("row_count")
+        (3.5, [])
+        """
+        return [Past(*fields) for fields in self.past.get(past_key(metric, column), ())]
+
+
+class Past(NamedTuple):
+    """A metric of an earlier run: ``at`` is when it started, ISO 8601 in UTC. ``value`` is a number, or
+    text. ``blocked``: the gate let nothing of that run through."""
+
+    at: str
+    value: Any
+    blocked: bool = False
+    run_id: str = ""
+
+
+def past_key(metric: str, column: str) -> str:
+    """
+    >>> past_key("row_count", ""), past_key("mean", "amount")
+    ('row_count', 'mean:amount')
+    """
+    return f"{metric}:{column}" if column else metric
 
 
 class Rule(BaseModel):
@@ -137,6 +168,8 @@ class Rule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
     kind: ClassVar[str]
     default_dimension: ClassVar[Dimension]
+    of_batch: ClassVar[bool] = False
+    """Judges what a run brings even where it brings nothing; others look at the table as it stands then."""
     examples: ClassVar[tuple[str, ...]] = ()
     """Entries of ``rules:`` in YAML; they stand in the documentation and are parsed by a test."""
 
@@ -198,6 +231,10 @@ class Rule(BaseModel):
         """Relations that the rule names beside the batch: sources, steps or tables of the warehouse."""
         return ()
 
+    def remembers(self) -> tuple[tuple[str, str], ...]:
+        """What ``ctx.history`` must know: metric and column ("" for the dataset as a whole)."""
+        return ()
+
     def proven(self, ctx: RuleContext, rows: int) -> Judgement | None:
         """The judgement that ``ctx.bounds`` and the number of rows prove without reading; else None.
 
@@ -236,7 +273,8 @@ class Judgement:
     """``failing`` of ``total``; a rule about the whole table is 0 or 1 of 1.
 
     ``exact=False`` says: something fails, count it by ``bad_rows``. ``observed`` is the number that a
-    person wants to see.
+    person wants to see. ``scored=False``: it was not able to judge, and is left out of the score.
+    ``metrics`` join those of the run: (column, metric) -> value, column "" for the dataset as a whole.
     """
 
     failing: int
@@ -244,6 +282,8 @@ class Judgement:
     observed: Any = None
     message: str = ""
     exact: bool = True
+    scored: bool = True
+    metrics: Mapping[tuple[str, str], Any] = field(default_factory=dict)
 
 
 class TableRule(Rule):

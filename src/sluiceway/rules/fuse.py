@@ -266,14 +266,14 @@ def scan_query(
         counts = predicates and check.in_pass and check.id not in apart
         blame = check.matching() if counts else None
         if blame is not None:
-            select = select.select(exp.alias_(call("count_if", blame), f"f{i}"))
+            select = select.select(exp.alias_(call("count_if", blame), f"f{i}"), copy=False)
         if totals and only is not None:
-            select = select.select(exp.alias_(call("count_if", only), f"t{i}"))
+            select = select.select(exp.alias_(call("count_if", only), f"t{i}"), copy=False)
         if aggregates:
             keep = [condition for condition in (only, publishable) if condition is not None]
             for name, aggregate in check.measures.aggregates.items():
                 value = _restricted(aggregate, exp.and_(*keep) if keep else None)
-                select = select.select(exp.alias_(value, f"a{i}_{name}", quoted=True))
+                select = select.select(exp.alias_(value, f"a{i}_{name}", quoted=True), copy=False)
     if len(select.expressions) == 1 and not predicates:
         return None
     return select.from_(exp.table_(relation, quoted=True))

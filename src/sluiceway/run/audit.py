@@ -267,7 +267,10 @@ def table_result(check: Check, judgement: Judgement) -> CheckResult:
         message = (
             f"{judgement.failing:,} of {judgement.total:,} fail: {words}" if judgement.failing else words
         )
-    return CheckResult(check, judgement.failing, judgement.total, judgement.observed, message)
+    return CheckResult(
+        check, judgement.failing, judgement.total, judgement.observed, message,
+        scored=judgement.scored, metrics=judgement.metrics,
+    )  # fmt: skip
 
 
 def with_bounds(checks: Sequence[Check], bounds: Mapping[str, tuple[Any, Any, int | None]]) -> list[Check]:

@@ -22,6 +22,7 @@ from sluiceway.rules.params import condition
 from sluiceway.run.audit import ALL, GOOD, Audit, Sampling, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
 from sluiceway.run.inplace import judge_in_place, unstaged
+from sluiceway.run.metrics import Measuring
 from sluiceway.run.quarantine_rows import Facts, Kept, kept_of, quarantined_rows, union, unreadable_rows
 from sluiceway.run.reach import Reach, slug
 from sluiceway.run.reading import reading, unchanged
@@ -88,6 +89,15 @@ class Execution:
         self.reads: dict[str, Read] = {}
         self.natives: dict[str, str | None] = {}
         self.results: list[CheckResult] = []
+        marked = (s.incremental.cursor for s in self.plan.pipeline.sources.values() if s.incremental)
+        self.measuring = Measuring(
+            self.plan.output,
+            self.plan.pipeline.quality,
+            f"{self.opened.started_at:%Y-%m-%d %H:%M:%S.%f}",
+            self.plan.hidden.get("gate", frozenset()),
+            next(marked, None),
+            self.dialect,
+        )
 
     # sources ----------------------------------------------------------------------------------------
 
@@ -365,10 +375,16 @@ class Execution:
         table = self.plan.pipeline.destination.table
         incremental = any(s.incremental for s in self.plan.pipeline.sources.values())
         stands = not source and incremental and judged.rows == 0 and opened.target is not None
+        extra = [] if source else self.measuring.check(judged.stage.bounds)
         good = f"SELECT * FROM {judged.parted.good} AS _good_rows"
-        sql = self.reach.table(opened.sink, table) if stands else good
-        self.relations.scan(GOOD, sql, schema=(opened.target if stands else None) or judged.stage.schema)
-        judged.results.update(self.audit.aggregates(checks, judged.good_rows, GOOD))
+        self.relations.scan(GOOD, good, schema=judged.stage.schema)
+        of_batch = [*(c for c in checks if c.rule.of_batch), *extra] if stands else [*checks, *extra]
+        found = self.audit.aggregates(of_batch, judged.good_rows, GOOD)
+        if stands:
+            self.relations.scan(GOOD, self.reach.table(opened.sink, table), schema=opened.target)
+            others = [c for c in checks if not c.rule.of_batch]
+            found |= self.audit.aggregates(others, judged.good_rows, GOOD)
+        judged.results.update(found if source else self.measuring.take(found))
 
     def _samples(
         self, checks: Sequence[Check], judged: Judged, phase: str, kept: Sequence[Kept]
@@ -466,17 +482,8 @@ class Execution:
         return Facts(self.run_id, pipeline.name, table, started_at, phase, source, tag)
 
     def metrics(self, judged: Judged) -> dict[str, Any]:
-        """Rows, nulls and bounds of what was staged, out of the files' footers: they cost nothing."""
-        hidden = self.plan.hidden.get("gate", frozenset())
-        columns: dict[str, Any] = {}
-        for column in self.plan.output:
-            low, high, nulls = judged.stage.bounds.get(column.name, (None, None, None))
-            if nulls is None:
-                continue
-            columns[column.name] = {"null_count": nulls}
-            if column.name.casefold() not in hidden and low is not None:
-                columns[column.name] |= {"min": low, "max": high}
-        return {"row_count": judged.rows, "columns": columns}
+        """What the run adds to the history of its dataset."""
+        return self.measuring.as_dict(judged.good_rows, judged.stage.bounds, judged.results.values())
 
 
 def _bad(checks: Sequence[Check]) -> exp.Expr | None:

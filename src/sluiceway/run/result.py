@@ -21,7 +21,10 @@ Status = Literal["queued", "running", "succeeded", "blocked", "failed", "cancell
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One evaluation of a rule, with its numbers. ``exceeded``: more fails than is tolerated."""
+    """One evaluation of a rule, with its numbers. ``exceeded``: more fails than is tolerated.
+
+    ``scored=False``: the rule was not able to judge yet. ``metrics`` are what it measured.
+    """
 
     check: Check
     failing: int
@@ -29,6 +32,8 @@ class CheckResult:
     observed: Any = None
     message: str = ""
     proven: bool = False
+    scored: bool = True
+    metrics: Mapping[tuple[str, str], Any] = field(default_factory=dict)
 
     @property
     def exceeded(self) -> bool:

@@ -231,7 +231,7 @@ class _Run:
                 if begun is not None:
                     self.started_at = begun
                     opened.started_at = self.moment
-            self.plan = opened.plan(count_reads=self.count_reads)
+            self.plan = opened.plan(count_reads=self.count_reads, store=self.store, run_id=self.run_id)
             self._begin(self.plan, opened)
             self._walk(self.plan, opened)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from sluiceway.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
-from sluiceway.store import cache, graph, reads, runs, upgrade
+from sluiceway.store import cache, graph, history, reads, runs, upgrade
 from sluiceway.store.connect import connect, guard
 from sluiceway.store.process import alive
 from sluiceway.store.values import text
@@ -267,6 +267,46 @@ class Store:
             return reads.list_metrics(
                 con, found["id"], name=name, column=column, since=since, status=status, limit=limit
             )
+
+    def past(
+        self,
+        dataset: tuple[str, str],
+        wanted: Sequence[tuple[str, str]],
+        *,
+        pipeline: str,
+        environment: str,
+        but: str = "",
+    ) -> dict[tuple[str, str], tuple[tuple[Any, ...], ...]]:
+        """What one pipeline measured of a dataset: ``(metric, column) -> (at, value, blocked, run_id)``
+        of each run that ended, oldest first, 1000 at most.
+
+        Args:
+            dataset: OpenLineage's (namespace, name).
+            but: a run that is left out.
+        """
+        with self._read() as con:
+            return history.past(con, dataset, wanted, pipeline=pipeline, environment=environment, but=but)
+
+    def measured(
+        self,
+        dataset: str,
+        *,
+        pipeline: str | None = None,
+        environment: str | None = None,
+        limit: int = 200,
+    ) -> list[dict[str, Any]]:
+        """The newest runs that measured a dataset, oldest first, all of one pipeline and one kind:
+        ``{run_id, pipeline, kind, status, at, metrics: {(column, metric): value}}``.
+
+        Args:
+            pipeline: of the newest run if absent.
+
+        Raises:
+            StoreError: no such dataset.
+        """
+        with self._read() as con:
+            found = reads.require_dataset(con, dataset, environment)
+            return history.measured(con, found["id"], pipeline=pipeline, limit=limit)
 
     def checks_history(
         self,
