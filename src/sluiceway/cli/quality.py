@@ -10,7 +10,7 @@ from sluiceway.errors import did_you_mean
 
 __all__ = ["SUBCOMMANDS", "command"]
 
-SUBCOMMANDS = ("anomalies", "monitor", "score")
+SUBCOMMANDS = ("anomalies", "drift", "monitor", "score", "trends")
 """In the order of ``--help``. ``NAME`` is ``sluiceway.cli.quality_NAME:command``."""
 
 

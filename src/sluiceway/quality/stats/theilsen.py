@@ -1,0 +1,89 @@
+"""How steep is a trend? The median of all slopes between two points, which outliers do not move."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sluiceway.quality.stats.arrays import finite, tie_sizes
+
+if TYPE_CHECKING:
+    from sluiceway.quality.stats.arrays import Floats, Numbers
+
+__all__ = ["EXACT_UP_TO", "TheilSen", "theil_sen"]
+
+EXACT_UP_TO = 1_000
+"""Points whose pairs are all looked at: half a million."""
+_SAMPLE = 500_000
+"""Pairs drawn where there are more points: the rank of their median is off by 0.07 % of all (one standard
+error), far inside the band."""
+_SEED = 19_680_101
+
+
+@dataclass(frozen=True)
+class TheilSen:
+    """``slope`` a unit of time, with its band ``low..high``; NaN where no two points differ in time.
+
+    ``intercept`` is the median of ``value - slope * time``; ``exact``: all pairs were looked at.
+    """
+
+    slope: float
+    low: float
+    high: float
+    intercept: float
+    exact: bool = True
+
+
+def theil_sen(values: Numbers, times: Numbers | None = None, *, alpha: float = 0.05) -> TheilSen:
+    """The Theil-Sen slope with Sen's band at confidence ``1 - alpha``. NaN and infinities are left out.
+
+    Theil, H. (1950), "A rank-invariant method of linear and polynomial regression analysis"; Sen, P. K.
+    (1968), "Estimates of the regression coefficient based on Kendall's tau", JASA 63. Above
+    ``EXACT_UP_TO`` points half a million pairs are drawn, by a fixed seed: the same input has one answer.
+
+    >>> found = theil_sen([1.0, 2.0, 3.0, 4.0, 500.0])
+    >>> found.slope, found.exact
+    (1.0, True)
+    """
+    x, y = finite(values, times)
+    slopes, pairs = _slopes(x, y)
+    if slopes.size == 0:
+        nan = math.nan
+        return TheilSen(nan, nan, nan, float(np.median(y)) if y.size else nan)
+    slope = float(np.median(slopes))
+    low, high = _band(slopes, pairs, x, y, alpha)
+    intercept = float(np.median(y - slope * x))
+    return TheilSen(slope, low, high, intercept, x.size <= EXACT_UP_TO)
+
+
+def _slopes(x: Floats, y: Floats) -> tuple[Floats, int]:
+    """Slopes of pairs that differ in time, and how many such pairs there are in all."""
+    n = x.size
+    if n <= EXACT_UP_TO:
+        left, right = np.triu_indices(n, k=1)
+    else:
+        draw = np.random.default_rng(_SEED)
+        left = draw.integers(0, n, _SAMPLE)
+        right = (left + draw.integers(1, n, _SAMPLE)) % n
+        left, right = np.minimum(left, right), np.maximum(left, right)
+    dx = x[right] - x[left]
+    apart = dx > 0
+    slopes = (y[right] - y[left])[apart] / dx[apart]
+    same = tie_sizes(x)
+    return slopes, n * (n - 1) // 2 - int((same * (same - 1) // 2).sum())
+
+
+def _band(slopes: Floats, pairs: int, x: Floats, y: Floats, alpha: float) -> tuple[float, float]:
+    """Sen's equation 2.6: the slopes whose ranks lie z times S's deviation about the middle."""
+    n, ties = y.size, np.r_[tie_sizes(x), tie_sizes(y)]
+    variance = (n * (n - 1) * (2 * n + 5) - int((ties * (ties - 1) * (2 * ties + 5)).sum())) / 18
+    reach = -NormalDist().inv_cdf(alpha / 2) * math.sqrt(variance)
+    scale, last = slopes.size / pairs, slopes.size - 1
+    upper = min(round((pairs + reach) / 2 * scale), last)
+    lower = max(round((pairs - reach) / 2 * scale) - 1, 0)
+    ordered = np.partition(slopes, (lower, upper))
+    return float(ordered[lower]), float(ordered[upper])
