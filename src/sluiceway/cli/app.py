@@ -36,6 +36,7 @@ COMMANDS = (
     "quarantine",
     "runs",
     "rollback",
+    "fix",
     "lineage",
     "alerts",
     "connectors",

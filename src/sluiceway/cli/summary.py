@@ -98,8 +98,11 @@ def _mark(check: CheckResult, result: RunResult) -> str:
     on_fail = check.check.rule.effective_on_fail
     if on_fail == "warn":
         return "noted" if check.check.rule.severity == "info" else "warning"
-    if on_fail in ("quarantine", "fix"):
-        return {"quarantine": "quarantined", "fix": "fixed"}[on_fail]
+    if on_fail == "quarantine":
+        return "quarantined"
+    if on_fail == "fix":
+        rest = check.failing - check.fixed
+        return f"{check.fixed:,} fixed" + (f", {rest:,} quarantined" if rest else "")
     return f"tolerated (up to {check.check.rule.tolerance})"
 
 
@@ -142,6 +145,8 @@ def _next(result: RunResult, *, judged_only: bool) -> list[tuple[str, str]]:
     commands = []
     if result.records.quarantined or result.records.rejected:
         commands.append(("the rows turned away", f"sluiceway quarantine list --run {result.run_id}"))
+    if any(check.fixed for check in result.checks):
+        commands.append(("what was put right", f"sluiceway fix list --run {result.run_id}"))
     if result.table:
         commands.append(("where it comes from", f"sluiceway lineage {result.table}"))
     return commands

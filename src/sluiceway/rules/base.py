@@ -17,13 +17,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from sqlglot import exp
 
 from sluiceway.errors import Where
 from sluiceway.schema import Schema
+
+if TYPE_CHECKING:
+    from sluiceway.rules.fixes.base import Fix
 
 __all__ = [
     "BATCH",
@@ -185,11 +188,28 @@ class Rule(BaseModel):
         None, description="what unique looks at: the table as it would stand, or the batch alone"
     )
     dimension: Dimension | None = Field(None, description="where the check counts in the score")
+    fix: Any = Field(
+        None,
+        description="what on_fail: fix does: a fix, or a list of them; the rule's own if absent",
+    )
 
     @field_validator("tolerance", mode="before")
     @classmethod
     def _tolerance(cls, value: Any) -> Any:
         return None if value is None else Tolerance.parse(value)
+
+    @field_validator("fix", mode="before")
+    @classmethod
+    def _fixes(cls, value: Any) -> Any:
+        from sluiceway.rules.fixes.registry import parse_fixes
+
+        return None if value is None else parse_fixes(value)
+
+    @model_validator(mode="after")
+    def _fix_is_wanted(self) -> Rule:
+        if self.fix is not None and self.on_fail != "fix":
+            raise ValueError("fix: does nothing without on_fail: fix")
+        return self
 
     @classmethod
     def parse(cls, value: Any, options: Mapping[str, Any]) -> tuple[Rule, ...]:
@@ -213,6 +233,16 @@ class Rule(BaseModel):
         if self.on_fail is not None:
             return self.on_fail
         return "warn" if self.severity in ("info", "warning") else "block"
+
+    @property
+    def fixes(self) -> tuple[Fix, ...]:
+        """What puts a failing row right: the fixes that are named, else the rule's own; maybe none."""
+        given: tuple[Fix, ...] = self.own_fixes() if self.fix is None else self.fix
+        return given
+
+    def own_fixes(self) -> tuple[Fix, ...]:
+        """What puts a failing row right where the rule names no fix; empty where that is no safe guess."""
+        return ()
 
     @property
     def effective_dimension(self) -> Dimension:

@@ -60,6 +60,7 @@ def run(
     replays: tuple[str, ...] = (),
     count_reads: bool = False,
     at: datetime | None = None,
+    kind: str | None = None,
 ) -> RunResult:
     """Run a pipeline once and say how it went; a failed or blocked run is a result, not an exception.
 
@@ -71,12 +72,15 @@ def run(
         replays: quarantine ids that this run reads; they are settled by its publish.
         at: the moment that this run stands for, such as the end of a backfill's interval: the clock of
             rules and SQL, and the time of its metrics. When it began, if absent. A naive time is UTC.
+        kind: what the store calls it: run, check or replay if absent.
 
     Raises:
         ConfigError: what the user wrote can't be used; nothing was run.
     """
     moment = at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
-    made = _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, moment)
+    made = _Run(
+        pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, moment, kind
+    )
     return made.go()
 
 
@@ -95,6 +99,7 @@ class _Run:
     replays: tuple[str, ...] = ()
     count_reads: bool = False
     at: datetime | None = None
+    kind: str | None = None
     run_id: str = field(default_factory=new_run_id)
     nodes: list[NodeResult] = field(default_factory=list)
     keep_staging: bool = False
@@ -242,6 +247,8 @@ class _Run:
     # events -----------------------------------------------------------------------------------------
 
     def _kind(self) -> str:
+        if self.kind is not None:
+            return self.kind
         if self.replays:
             return "replay"
         return "check" if self.dry_run else "run"
@@ -419,6 +426,8 @@ class _Run:
             return
         for check_id, rows in result.samples.items():
             self.store.record_samples(self.run_id, check_id, rows)
+        if status == "succeeded" and result.fixes and not self.dry_run:
+            self.store.record_fixes(self.run_id, result.table, [vars(fix) for fix in result.fixes])
         metrics = execution.metrics(self.judged) if execution and self.judged else {}
         self.bus.emit(
             RunFinished(

@@ -264,6 +264,9 @@ def _checks(con: Connection, event: RunFinished, published: bool) -> None:
         for row in rows:
             if row["on_fail"] == "quarantine" and row["failing"]:
                 turned_away[row["check_id"]] = row["failing"]
+        for check in event.checks:  # of a fix, those that it did not help
+            if check["on_fail"] == "fix" and check.get("unfixable"):
+                turned_away[text(check["id"])] = check["unfixable"]
         _quarantine(con, event, turned_away)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from sluiceway.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
-from sluiceway.store import cache, graph, history, reads, runs, upgrade
+from sluiceway.store import cache, fixes, graph, history, reads, runs, upgrade
 from sluiceway.store.connect import connect, guard
 from sluiceway.store.process import alive
 from sluiceway.store.values import text
@@ -163,6 +163,17 @@ class Store:
         with self._write() as con:
             cache.write_quarantine(con, run_id, counts, datetime.now(UTC))
 
+    def record_fixes(self, run_id: str, dataset: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """What a published run put right, by check: ``{check_id, fix, column, failing, fixed, unfixable,
+        values}``; ``values`` are the commonest changes, masked by the caller."""
+        with self._write() as con:
+            fixes.write_fixes(con, run_id, dataset, rows, datetime.now(UTC))
+
+    def record_undone(self, run_id: str, by: str, rows: int) -> None:
+        """``rows`` that ``run_id`` had put right were put back by the run ``by``."""
+        with self._write() as con:
+            fixes.mark_undone(con, run_id, by, rows)
+
     def record_failures(self, run_id: str, failures: Mapping[str, int]) -> None:
         """``EventBus.failures``: listeners that failed in this run, and how often."""
         with self._write() as con:
@@ -184,6 +195,18 @@ class Store:
             return runs.mark(con, run_id, status, at, error=error, extra=extra)
 
     # --- what people ask ---
+
+    def fixes(
+        self,
+        *,
+        run_id: str | None = None,
+        dataset: str | None = None,
+        environment: str | None = None,
+        limit: int | None = 100,
+    ) -> list[dict[str, Any]]:
+        """What runs put right, newest first: one entry a run and check."""
+        with self._read() as con:
+            return fixes.list_fixes(con, run_id=run_id, dataset=dataset, environment=environment, limit=limit)
 
     def interrupted(
         self,

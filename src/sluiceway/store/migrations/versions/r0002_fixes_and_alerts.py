@@ -19,19 +19,20 @@ def upgrade() -> None:
     op.create_table(
         "fixes",
         sa.Column("run_id", sa.String(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("check_id", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("fix", sa.String(), nullable=False),
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("column", sa.String(), nullable=False),
-        sa.Column("key", sa.JSON(), nullable=False),
-        sa.Column("before", sa.JSON(), nullable=False),
-        sa.Column("after", sa.JSON(), nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("failing", sa.BigInteger(), nullable=False),
+        sa.Column("fixed", sa.BigInteger(), nullable=False),
+        sa.Column("unfixable", sa.BigInteger(), nullable=False),
+        sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("at", TIME, nullable=False),
+        sa.Column("undone", sa.BigInteger(), nullable=False),
         sa.Column("undone_by", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_fixes_run_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("run_id", "position", name=op.f("pk_fixes")),
+        sa.PrimaryKeyConstraint("run_id", "check_id", name=op.f("pk_fixes")),
     )
     op.create_index(op.f("ix_fixes_dataset_at"), "fixes", ["dataset", "at"], unique=False)
     op.create_table(
