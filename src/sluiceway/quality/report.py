@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sluiceway.errors import PlanError, SluicewayError, StoreError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from sluiceway.quality.trendmodel import TrendAnalysis
     from sluiceway.spec.model import Project
 
-__all__ = ["dataset_report", "quality_report", "reported_datasets"]
+__all__ = ["dataset_report", "quality_report", "report_of", "reported_datasets"]
 
 T = TypeVar("T")
 _DIMENSIONS = ("accuracy", "completeness", "consistency", "timeliness", "uniqueness")
@@ -74,8 +75,14 @@ def quality_report(
         )
         for name in names
     ]  # fmt: skip
-    found.sort(key=lambda d: (LEVELS.index(d.level), d.dataset))
-    return QualityReport(project.name, env, _iso(made), tuple(found))
+    return report_of(project, *found, now=made)
+
+
+def report_of(project: Project, *datasets: DatasetReport, now: datetime | None = None) -> QualityReport:
+    """Reports on datasets of one environment as one, the worst first."""
+    ordered = sorted(datasets, key=lambda d: (LEVELS.index(d.level), d.dataset))
+    env = datasets[0].environment if datasets else project.environments[0].name
+    return QualityReport(project.name, env, _iso(now or datetime.now(UTC)), tuple(ordered))
 
 
 def reported_datasets(store: Store, environment: str) -> list[str]:
@@ -97,15 +104,24 @@ def dataset_report(
     look: bool = True,
     show_pii: bool = False,
     now: datetime | None = None,
+    contract: Path | None = None,
+    profile: Profile | None = None,
+    data: Any = None,
 ) -> DatasetReport:
-    """The report on one dataset; the arguments and errors are those of ``quality_report``."""
+    """The report on one dataset; the other arguments and the errors are those of ``quality_report``.
+
+    Args:
+        contract: whose classified columns are hidden; for a dataset its pipeline's own if absent.
+        profile: one that was made a moment ago, so that the data is not read again for it.
+        data: the rows that are called ``name``, where Python holds them.
+    """
     env = environment_of(project, environment).name
-    gathered = _Gathered(name, project, env, now or datetime.now(UTC))
+    gathered = _Gathered(name, project, env, now or datetime.now(UTC), data=data, profile=profile)
     with Store.open(project.metadata) as store:
         gathered.from_store(store)
     if gathered.runs:
         gathered.from_history(time_range)
-    hidden = gathered.tried("classified columns", lambda: classified(gathered.name, project, None))
+    hidden = gathered.tried("classified columns", lambda: classified(gathered.target, project, contract))
     if hidden is not None:  # where it is not known what is secret, nothing of the data is shown
         gathered.hidden = hidden if show_pii else None
         if look:
@@ -133,6 +149,7 @@ class _Gathered:
     upstream: tuple[Mapping[str, Any], ...] = ()
     change: str = ""
     score: float | None = None
+    data: Any = None
     monitoring: Any = None
     trends: TrendAnalysis | None = None
     profile: Profile | None = None
@@ -140,6 +157,11 @@ class _Gathered:
     hidden: frozenset[str] | None = None
     """Columns whose values are not shown. None: it is not known which are secret, so no row is shown."""
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def target(self) -> Any:
+        """What is opened to look at the data."""
+        return self.name if self.data is None else self.data
 
     def tried(self, what: str, call: Callable[[], T]) -> T | None:
         """What ``call`` gives, or None with a note that says why it could not be had."""
@@ -191,19 +213,21 @@ class _Gathered:
         from sluiceway.quality.profile import profile
 
         who: dict[str, Any] = {"project": self.project, "environment": self.environment}
-        self.profile = self.tried(
-            "profile", lambda: profile(self.name, hide="classified" if show_pii else "pii", **who)
+        self.profile = self.profile or self.tried(
+            "profile", lambda: profile(self.target, hide="classified" if show_pii else "pii", **who)
         )
         if self.profile is None:
             return
         personal = [] if show_pii else [c.name.casefold() for c in self.profile.columns if c.pii is not None]
         self.hidden = hidden.union(personal)
-        if self.known is not None and kind_of_file(self.name) is None:
+        if self.known is not None and self.data is None and kind_of_file(self.name) is None:
             self.quarantine = self.tried("quarantine", self._quarantine) or ()
         if not self.profile.rows:
             return
         masked = [c.name for c in self.profile.columns if c.name.casefold() in self.hidden]
-        found = self.tried("anomalies", lambda: anomalies(self.name, hidden=sorted(masked), samples=5, **who))
+        found = self.tried(
+            "anomalies", lambda: anomalies(self.target, hidden=sorted(masked), samples=5, **who)
+        )
         self.findings = found or ()
 
     def _quarantine(self) -> tuple[Mapping[str, Any], ...]:

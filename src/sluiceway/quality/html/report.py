@@ -255,9 +255,9 @@ def _legend() -> Html:
         ("Score", "the mean of the dimensions; 100% is a dataset without a failing row."),
         (
             "Dimensions",
-            "completeness: is it filled in; accuracy: are values valid; consistency: do they fit together; "
-            + "timeliness: is it recent; uniqueness: is each thing there once.",
+            "completeness: is it filled in; accuracy: are values valid; timeliness: is it recent;",
         ),
+        ("", "consistency: do things fit together; uniqueness: is each thing there once."),
         ("Quarantine", "rows that a rule turned away, kept until somebody lets them in or lets them go."),
     )
     terms = [part for term, said in words for part in (el("dt", term), el("dd", said))]

@@ -48,7 +48,8 @@ details{margin:.5rem 0}summary{cursor:pointer}figure{margin:.8rem 0}
 .key{margin-left:.9rem}.key::before{content:"";display:inline-block;width:.8em;height:.8em;margin-right:.35em;
 background:var(--c0)}.k1::before{background:var(--c1)}.k2::before{background:var(--c2)}
 .k3::before{background:var(--c3)}.k4::before{background:var(--c4)}.k5::before{background:var(--c5)}
-@media print{body{max-width:none;padding:0;font-size:11pt}details::details-content{content-visibility:visible;display:block}
+@media print{body{max-width:none;padding:0;font-size:11pt}
+details::details-content{content-visibility:visible;display:block}
 .scroll{overflow:visible}
 tr,figure,.answer{break-inside:avoid}h2,h3{break-after:avoid}h2{break-before:auto}}
 """
