@@ -83,7 +83,8 @@ def _write(
         output = default_file(project)
     if output is None:
         if not options.console.json:  # --json prints its own document there, and nothing else
-            sys.stdout.write(rendered(report, wanted))
+            text = rendered(report, wanted).encode("utf-8", "replace").decode()  # half of a character
+            sys.stdout.write(text)
         return None
     write_text(rendered(report, wanted), output)
     options.console.say(report.answer, "bold")

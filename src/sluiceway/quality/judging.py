@@ -91,7 +91,7 @@ def judged(
     if judge is None:
         raise PlanError(
             "nothing says what the data must be like",
-            hint="give QualityConfig(rules=[{'not_null': 'id'}]) or a contract, or let the workflow make some",
+            hint="give QualityConfig(rules=[{'not_null': 'id'}]) or a contract; a workflow makes some itself",
         )
     run = check_data(
         target, judge.contract, project=project, environment=environment, quality=judge.quality,

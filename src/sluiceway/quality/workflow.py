@@ -110,11 +110,16 @@ class _Workflow:
         if not validation.issues:
             return None
         if self.config.auto_fix and is_name(self.target) and not self.config.rules:
-            return apply_dataset(
-                self.target, self.config.contract, project=self.project, environment=self.environment,
-                key=tuple(self.config.key),
+            applied = self.tried(
+                "the fixes were not applied",
+                lambda: apply_dataset(
+                    self.target, self.config.contract, project=self.project, environment=self.environment,
+                    key=tuple(self.config.key),
+                ),
             )  # fmt: skip
-        if self.config.auto_fix:
+            if applied is not None:
+                return applied
+        elif self.config.auto_fix:
             self.notes.append("fixes are proposed only: they are applied to datasets with declared rules")
         with standing(self.target, project=self.project, environment=self.environment) as data:
             return Mending.of(data, judge.contract.rules, hidden=judge.contract.classified).proposal()
