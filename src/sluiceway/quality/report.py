@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sluiceway.errors import PlanError, SluicewayError, StoreError
 from sluiceway.quality.loaded import classified
+from sluiceway.quality.ranges import TimeRange, parse_range
 from sluiceway.quality.reportmodel import LEVELS, CheckLine, DatasetReport, QualityReport, RunLine
 from sluiceway.quality.verdict import answer_of, todo_of
 from sluiceway.quality.words import in_words
@@ -61,6 +62,7 @@ def quality_report(
     """
     made = now or datetime.now(UTC)
     env = environment_of(project, environment).name
+    parse_range(time_range, made)  # a mistake is told before anything is read
     with Store.open(project.metadata) as store:
         names = list(dict.fromkeys(datasets)) or reported_datasets(store, env)
     if not names:
@@ -116,11 +118,12 @@ def dataset_report(
         data: the rows that are called ``name``, where Python holds them.
     """
     env = environment_of(project, environment).name
+    within = parse_range(time_range, now)
     gathered = _Gathered(name, project, env, now or datetime.now(UTC), data=data, profile=profile)
     with Store.open(project.metadata) as store:
         gathered.from_store(store)
     if gathered.runs:
-        gathered.from_history(time_range)
+        gathered.from_history(within)
     hidden = gathered.tried("classified columns", lambda: classified(gathered.target, project, contract))
     if hidden is not None:  # where it is not known what is secret, nothing of the data is shown
         gathered.hidden = hidden if show_pii else None
@@ -192,7 +195,7 @@ class _Gathered:
             if n["depth"] > 0
         )
 
-    def from_history(self, time_range: str) -> None:
+    def from_history(self, within: TimeRange) -> None:
         from sluiceway.quality.analytics import analyze_quality_trends
         from sluiceway.quality.monitor import monitor_data_quality
         from sluiceway.quality.score import quality_score
@@ -205,7 +208,7 @@ class _Gathered:
             "monitoring", lambda: monitor_data_quality(self.name, now=self.now, **who)
         )
         self.trends = self.tried(
-            "trends", lambda: analyze_quality_trends(self.name, time_range, now=self.now, **who)
+            "trends", lambda: analyze_quality_trends(self.name, within, now=self.now, **who)
         )
 
     def from_data(self, hidden: frozenset[str], show_pii: bool) -> None:

@@ -5,6 +5,7 @@ What is left is shapes and texts. Colours come from the page's own style, so tha
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -39,10 +40,8 @@ def lines(
     known = [v for _, values in series for v in values if v is not None]
     if len(labels) < 2 or not known:
         return Html("")
-    import pygal
-
     options: dict[str, Any] = {"range": (_floor(min(known)), 1.0)} if share else {}
-    chart = pygal.Line(
+    chart = _pygal().Line(
         **_options(), x_labels=[_plain(label) for label in labels], show_minor_x_labels=False,
         x_labels_major_count=min(6, len(labels)), dots_size=2.5, allow_interruptions=True, **options,
     )  # fmt: skip
@@ -55,14 +54,21 @@ def bars(title: str, labels: Sequence[str], values: Sequence[float], height: int
     """A histogram: a bar a bin."""
     if not values:
         return Html("")
-    import pygal
-
-    chart = pygal.Bar(
+    chart = _pygal().Bar(
         **{**_options(), "height": height}, x_labels=[_plain(label) for label in labels],
         show_minor_x_labels=False, x_labels_major_count=min(4, len(labels)), show_y_guides=False,
     )  # fmt: skip
     chart.add("", list(values))
     return _figure(chart, title, ())
+
+
+def _pygal() -> Any:
+    """The library, without the import hook that it leaves behind: it is of a kind that Python 3.12 dropped
+    and that makes 3.11 warn at every later import that finds nothing."""
+    import pygal
+
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
+    return pygal
 
 
 def _options() -> dict[str, Any]:
