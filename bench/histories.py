@@ -18,7 +18,7 @@ __all__ = ["Planted", "planted", "quiet", "scored"]
 
 DAY = 86400.0
 BEGIN = 1_767_225_600.0  # 2026-01-01
-RISE, STEP, ODD = 6.0, 4.0, 9.0
+RISE, STEP, ODD = 8.0, 5.0, 9.0
 NEAR = 2
 """A change is found where it is reported at most so many runs beside its place."""
 

@@ -223,7 +223,7 @@ def _places() -> Iterator[Spec]:
     yield "c17", one_of(*ISO2), "country", None, None
     yield "origin", one_of(*ISO3), "country", None, None
     yield "land", one_of("Deutschland", "Österreich", "Schweiz", "Frankreich"), "country", None, None
-    yield "Country", lambda r: r.choice(COUNTRIES).upper(), "country", None, None
+    yield "COUNTRY_NAME", lambda r: r.choice(COUNTRIES).upper(), "country", None, None
     yield "iso_country", lambda r: r.choice(ISO2).lower(), "country", None, None
     yield "state", one_of(*STATES), None, None, None
     yield "c18", one_of(*STATES), None, None, None

@@ -225,8 +225,10 @@ def test_snapshots_by_the_runs_that_made_them(lake: Any, capsys: Any) -> None:
     with lake.opened() as (sink, _):
         runs = [r.run_id for r in sorted(sink.receipts(), key=lambda r: int(r.snapshot))]
     args = ["quality", "drift", "mart.t", "--from", runs[0], "--to", runs[1], "--project", str(lake.folder)]
-    assert invoke(args) in (0, 2)
-    capsys.readouterr()
+    assert invoke(args) == 0
+    assert "drift: large" in capsys.readouterr().out
+    assert invoke([*args[:3], "--from", "no-such-run", *args[7:]]) == 1
+    assert "there is no run no-such-run" in capsys.readouterr().err
 
 
 def test_a_warehouse_without_snapshots(make_project: Any) -> None:

@@ -30,7 +30,7 @@ LINEAGE = {"email": [{"dataset": "orders", "column": "mail", "type": "DIRECT", "
 
 def record(store: Store, day: int, *, kind: str = "run", status: str = "succeeded", rows: int = 1000,
            nulls: int = 0, completeness: float = 1.0, at: datetime | None = None, failing: int = 0,
-           snapshot: str | None = None) -> str:  # fmt: skip
+           snapshot: str | None = None, **more: float) -> str:  # fmt: skip
     """A run ``day`` days before NOW's midnight, as events tell it."""
     run_id, at = f"run-{kind}-{day:03}", at or NOW - timedelta(days=day, hours=1)
     facts: dict[str, Any] = {"environment": "dev", "inputs": (INPUT,), "output": OUTPUT}
@@ -55,7 +55,7 @@ def record(store: Store, day: int, *, kind: str = "run", status: str = "succeede
             checks=(check,),
             quality_score=completeness,
             snapshot=snapshot,
-            metrics={"row_count": rows, "columns": {"email": {"null_count": nulls, "max": "z"}}},
+            metrics={"row_count": rows, "columns": {"email": {"null_count": nulls, "max": "z", **more}}},
             **facts,
         )
     )
@@ -156,6 +156,23 @@ def test_a_metric_that_no_run_has_is_a_mistake(store: Store, folder: Path) -> No
         "mart.orders", "2020-01-01", project=folder, now=NOW, metric="completeness"
     )
     assert apart.trends == ()  # it has the metric, at another time
+
+
+def test_extremes_are_looked_at_where_they_are_named(store: Store, folder: Path) -> None:
+    for day in range(20, 0, -1):
+        record(store, day, p95=1.0 if day > 1 else 1e6, mean=1.0)
+    found = analyze_quality_trends("mart.orders", project=folder, now=NOW)
+    assert "mean" in {t.metric for t in found.trends}
+    assert "p95" not in {t.metric for t in found.trends}
+    asked = analyze_quality_trends("mart.orders", project=folder, now=NOW, metric="p95")
+    assert [a.value for a in asked.anomalies] == [1e6]
+
+
+def test_a_share_that_is_recorded_counts_once(store: Store, folder: Path) -> None:
+    for day in range(20, 0, -1):
+        record(store, day, nulls=100, null_share=0.1)
+    found = analyze_quality_trends("mart.orders", project=folder, now=NOW, metric="null_share")
+    assert [t.points for t in found.trends] == [20]
 
 
 def test_an_unknown_dataset_is_an_error(store: Store, folder: Path) -> None:

@@ -155,8 +155,10 @@ def test_a_check_keeps_what_it_measured(make_project: Any, target: str) -> None:
     assert result.error is None, result.error
     with Store.open(load_project(project.folder).metadata) as store:
         runs = store.measured(dataset, pipeline=f"check {given}")
+        numbers = store.metrics(dataset, "row_count", pipeline=f"check {given}")
     found = runs[-1]["metrics"]
     assert runs[-1]["kind"] == "check"
+    assert [m["value"] for m in numbers] == [rows]
     assert (found["", "row_count"], found["", "quality_score"]) == (rows, 1)
     assert not [key for key in found if key[0] == "email" and key[1] in ("min", "max")]
 

@@ -93,6 +93,11 @@ def anomalies(
             return ()
         masked = _masked(look.found, hidden)
         found = [s for kind in KINDS if kind in kinds for s in _METHODS[kind](look)]
+        far = {s.column for s in found if s.kind == "outlier"}  # a far number need not be told twice
+        found = [
+            s for s in found
+            if s.kind != "rare_category" or s.column not in far or look.schema[s.column].family == "text"
+        ]  # fmt: skip
         names = tuple(key) or _key(look)
         return tuple(_finding(look, s, names, masked, samples) for s in _ordered(found, data.schema))
 

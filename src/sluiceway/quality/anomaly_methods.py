@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluiceway.duck import ident, literal
-from sluiceway.quality.detection import test_of, text_of
+from sluiceway.quality.detection import probe_of, text_of
 
 if TYPE_CHECKING:
     from sluiceway.quality.anomalies import Look
@@ -28,6 +28,7 @@ _LEAST = 30
 _CATEGORIES = 50
 _RARE = 0.005
 _DOMINANT = 0.95
+_COUNTED = 16
 
 
 @dataclass(frozen=True)
@@ -269,7 +270,7 @@ def formats(look: Look) -> list[Suspect]:
     texts = [c for c in look.wanted if c.family == "text"]
     tests: dict[str, tuple[str, str]] = {}
     for column in texts:
-        test = test_of(look.found[column.name])
+        test = probe_of(look.found[column.name])
         if test is not None:
             tests[column.name] = test
     plain = [c for c in texts if c.name not in tests]
@@ -278,8 +279,9 @@ def formats(look: Look) -> list[Suspect]:
     if not judged:
         return []
     conditions = {c.name: f"NOT coalesce({_applied(tests[c.name][0], text_of(c))}, true)" for c in judged}
-    parts = ", ".join(f"count(*) FILTER ({conditions[c.name]})" for c in judged)
-    row = look.engine.query(f"SELECT {parts} FROM {look.relation}")[0]
+    row: list[int] = []
+    for start in range(0, len(judged), _COUNTED):
+        row += _failing(look, judged[start : start + _COUNTED], tests)
     found = []
     for column, n in zip(judged, row, strict=True):
         if 0 < n <= max(1, 2 * _TOO_MANY * look.rows):
@@ -290,6 +292,17 @@ def formats(look: Look) -> list[Suspect]:
                         conditions[column.name], text, text)
             )  # fmt: skip
     return found
+
+
+def _failing(look: Look, columns: Sequence[Column], tests: dict[str, tuple[str, str]]) -> list[int]:
+    """Values that don't pass their column's test."""
+    cells = ", ".join(f"{text_of(c)} AS c{i}" for i, c in enumerate(columns))
+    parts = ", ".join(
+        f"count(*) FILTER (c{i} IS NOT NULL AND NOT {tests[c.name][0].replace('{v}', f'c{i}')})"
+        for i, c in enumerate(columns)
+    )
+    sql = f"WITH texts AS MATERIALIZED (SELECT {cells} FROM {look.relation}) SELECT {parts} FROM texts"
+    return list(look.engine.query(sql)[0])
 
 
 def _applied(test: str, text: str) -> str:

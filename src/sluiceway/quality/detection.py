@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sluiceway.engines.base import Engine
     from sluiceway.schema import Column, Schema
 
-__all__ = ["Detected", "detected", "test_of", "text_of"]
+__all__ = ["Detected", "detected", "probe_of", "text_of"]
 
 _SAMPLE = 1000
 """Values of a column that patterns are compared with; fewer in wide tables."""
@@ -30,6 +30,8 @@ _VALUES = 100_000
 """Values of all columns together."""
 _CHUNK = 200
 """Columns of one query."""
+_COUNTED = 16
+"""Columns whose matches one query counts: planning takes the square of them."""
 _LONG = 300
 """Longer text is none of what is looked for, but for JSON; its end is not compared."""
 _FOR_NULL = ("", "n/a", "#n/a", "null", "none", "nan", "-", "--", "?", "unknown", "nil", "(null)")
@@ -59,8 +61,8 @@ def text_of(column: Column, trim: bool = True) -> str:
     """SQL of a column's text, trimmed; NULL for blanks and the usual words for nothing.
 
     >>> from sluiceway.schema import Column
-    >>> text_of(Column("a", "VARCHAR"))[:34]
-    'CASE WHEN strlen(trim(CAST("a" AS '
+    >>> text_of(Column("a", "VARCHAR"))[:35]
+    'CASE WHEN (strlen(trim(CAST("a" AS '
     """
     text = f"CAST({ident(column.name)} AS VARCHAR)"
     text = _trimmed(text) if trim else text
@@ -111,11 +113,11 @@ def detected(engine: Engine, relation: str, schema: Schema, rows: int) -> dict[s
     return found
 
 
-def test_of(found: Detected) -> tuple[str, str] | None:
+def probe_of(found: Detected) -> tuple[str, str] | None:
     """SQL, with ``{v}`` for the value, that a value of a column so detected passes, and its words; None
     where nothing was detected that a single value can break.
 
-    >>> test_of(Detected())
+    >>> probe_of(Detected())
     """
     if found.text_type is not None and found.text_type.type not in ("uuid",):
         kind = found.text_type
@@ -153,6 +155,7 @@ def _all_facts(engine: Engine, relation: str, schema: Schema, rows: int) -> dict
                 facts[name],
                 total=total,
                 padded=padded,
+                whole=rows <= size,
                 values=dict(zip(values, counts, strict=True)),
                 shares={p: n / total for p, n in zip(_ALL_PATTERNS, shares, strict=True) if n},
             )
@@ -204,11 +207,12 @@ class _Trial:
     semantic: tuple[Semantic, str] | None
     geo: str | None
     padded: bool
+    whole: bool = False
 
     @property
     def tests(self) -> dict[str, str]:
         tests = {n.key: n.test for n in self.notations}
-        if self.semantic is not None:
+        if self.semantic is not None and not self.whole:
             tests["semantic"] = f"regexp_full_match({{v}}, {literal(_ALL_PATTERNS[self.semantic[1]])})"
         if self.geo is not None:
             end = 90 if self.geo == "latitude" else 180
@@ -222,7 +226,10 @@ def _detect(
     engine: Engine, relation: str, columns: Sequence[Column], facts: Mapping[str, Facts]
 ) -> Iterator[tuple[str, Detected]]:
     trials = [_trial(column, facts[column.name]) for column in columns]
-    counted = _count(engine, relation, [t for t in trials if t.tests])
+    tried = [t for t in trials if t.tests]
+    counted: dict[str, tuple[int, dict[str, int]]] = {}
+    for start in range(0, len(tried), _COUNTED):
+        counted |= _count(engine, relation, tried[start : start + _COUNTED])
     decisions = {
         t.column.name: decided(facts[t.column.name], t.notations, counts, total)
         for t in trials
@@ -239,7 +246,7 @@ def _trial(column: Column, facts: Facts) -> _Trial:
     geo = _geo(column, facts)
     if column.family not in _LOOKED_AT:
         return _Trial(column, [], None, geo, False)
-    return _Trial(column, candidates(facts), semantic_of(facts), geo, facts.padded)
+    return _Trial(column, candidates(facts), semantic_of(facts), geo, facts.padded, facts.whole)
 
 
 def _geo(column: Column, facts: Facts) -> str | None:
@@ -256,14 +263,14 @@ def _geo(column: Column, facts: Facts) -> str | None:
 
 def _count(engine: Engine, relation: str, trials: Sequence[_Trial]) -> dict[str, tuple[int, dict[str, int]]]:
     """Column -> (values that are there, how many pass by key of a test)."""
-    if not trials:
-        return {}
     texts = ", ".join(f"{text_of(t.column, t.padded)} AS c{i}" for i, t in enumerate(trials))
     counts = []
     for i, trial in enumerate(trials):
         counts.append(f"count(c{i})")
         counts += [f"count(*) FILTER ({test.replace('{v}', f'c{i}')})" for test in trial.tests.values()]
-    row = iter(engine.query(f"SELECT {', '.join(counts)} FROM (SELECT {texts} FROM {relation})")[0])
+    # materialised: else the planner writes every text out once for every count, and takes seconds
+    sql = f"WITH texts AS MATERIALIZED (SELECT {texts} FROM {relation}) SELECT {', '.join(counts)} FROM texts"
+    row = iter(engine.query(sql)[0])
     return {t.column.name: (next(row), {key: next(row) for key in t.tests}) for t in trials}
 
 
@@ -312,9 +319,11 @@ def _semantic(trial: _Trial, facts: Facts, counts: Mapping[str, int], total: int
         share = counts["geo"] / total
         why = f"{share:.1%} of the numbers lie in its range, and the column is called {facts.name}"
         return Semantic(trial.geo, round(share, 4), round(0.9 * share, 3), why)
-    if trial.semantic is None or not total:
-        return None
+    if trial.semantic is None or trial.whole:
+        return None if trial.semantic is None else trial.semantic[0]
     semantic = trial.semantic[0]
+    if not total:
+        return None
     seen = facts.share(trial.semantic[1])
     share = semantic.share * (counts["semantic"] / total) / seen if seen else 0.0
     share = min(1.0, share)

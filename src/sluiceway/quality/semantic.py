@@ -30,7 +30,8 @@ class Facts:
 
     ``key`` is the name as ``normal_name`` gives it; ``values`` counts distinct values; ``shares`` is by
     name of pattern, 0..1; ``siblings`` are the keys of all columns;
-    ``padded`` says that values had blanks around them.
+    ``padded`` says that values had blanks around them; ``whole`` that the sample is
+    the whole column.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Facts:
     shares: Mapping[str, float]
     siblings: frozenset[str] = field(default_factory=frozenset)
     padded: bool = False
+    whole: bool = False
 
     def share(self, pattern: str) -> float:
         return self.shares.get(pattern, 0.0)

@@ -30,10 +30,12 @@ _BETTER_HIGH = frozenset(
 _BETTER_LOW = frozenset(
     {
         "null_share", "null_count", "failing_share", "failing", "duplicate_rows", "duplicates", "blanks",
-        "freshness", "quarantined", "rejected", "nan", "infinite", "outliers",
+        "freshness", "event_freshness", "quarantined", "rejected", "nan", "infinite", "outliers",
     }
 )  # fmt: skip
 _SHARES = _BETTER_HIGH | {"null_share", "failing_share"}
+_ASKED_FOR = frozenset({"min", "max", "sum", "p05", "p25", "p75", "p95", "row_counts", "schema"})
+"""Extremes are single rows, and other quantiles follow the median: looked at where they are named."""
 _GREATEST = 1e150
 _LEFT_OUT = ("replay", "rollback")
 """Runs that publish a part of another: their counts are no part of a history."""
@@ -118,7 +120,7 @@ def read_series(
         found.setdefault(key, Series(*key)).add(seconds, float(value), run_id)
 
     for name, column, row in _metrics(store, dataset, within, environment):
-        if metric is None or metric == name:
+        if metric == name or (metric is None and name not in _ASKED_FOR):
             add((name, column, None), row["at"], row["value"], row["run_id"])
     if metric in (None, "failing_share"):
         checks = store.checks_history(
@@ -142,11 +144,14 @@ def _metrics(
 ) -> Iterable[tuple[str, str | None, Mapping[str, Any]]]:
     rows = store.metrics(dataset, since=within.start, environment=environment, status=None)
     counts = {row["run_id"]: row["value"] for row in rows if row["name"] == "row_count" and not row["column"]}
+    shared = {(row["run_id"], row["column"]) for row in rows if row["name"] == "null_share"}
     for row in rows:
         if row["status"] not in ("succeeded", "blocked"):
             continue
         if row["name"] == "null_count" and row["column"]:
             count = counts.get(row["run_id"])
+            if (row["run_id"], row["column"]) in shared:
+                continue  # a rule has recorded the share itself
             if _is_number(count) and count and _is_number(row["value"]):
                 yield "null_share", row["column"], {**row, "value": row["value"] / count}
         else:

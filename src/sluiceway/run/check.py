@@ -109,7 +109,7 @@ def check_data(
     Args:
         contract: its file, or its rules where they come from elsewhere.
         folder: what file paths are relative to; the working folder if absent.
-        quality: thresholds, weights and samples.
+        quality: thresholds, weights, samples, and which metrics are kept.
         name: what rows that Python holds are called in the history.
     """
     begun = time.monotonic()

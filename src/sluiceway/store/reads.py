@@ -207,6 +207,7 @@ def list_metrics(
     since: datetime | None,
     status: str | None,
     limit: int | None,
+    pipeline: str | None = None,
 ) -> list[dict[str, Any]]:
     m = metrics.c
     statement = (
@@ -224,6 +225,8 @@ def list_metrics(
         statement = statement.where(m.at >= since)
     if status is not None:
         statement = statement.where(runs.c.status == status)
+    if pipeline is not None:
+        statement = statement.where(runs.c.pipeline == pipeline)
     rows = con.execute(statement).mappings().all()
     return [_metric_document(row) for row in reversed(rows)]
 

@@ -276,8 +276,12 @@ class Store:
         environment: str | None = None,
         status: str | None = "succeeded",
         limit: int | None = None,
+        pipeline: str | None = None,
     ) -> list[dict[str, Any]]:
         """Metrics of a dataset, oldest first: ``{run_id, at, column, name, value, status}``.
+
+        Runs of a pipeline measure what they bring, ``check DATASET`` the whole table: ``pipeline`` keeps
+        those of one (a check's is ``check TARGET``).
 
         ``column=""`` asks for those of the dataset as a whole; ``limit`` keeps the newest;
         ``status=None`` adds runs that published nothing. Beside the profile there are
@@ -288,8 +292,9 @@ class Store:
             if found is None:
                 return []
             return reads.list_metrics(
-                con, found["id"], name=name, column=column, since=since, status=status, limit=limit
-            )
+                con, found["id"], name=name, column=column, since=since, status=status, limit=limit,
+                pipeline=pipeline,
+            )  # fmt: skip
 
     def past(
         self,

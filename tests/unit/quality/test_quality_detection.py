@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from tests.detection_corpus import Labelled, corpus
 
 from sluiceway.engines.base import EngineSettings
 from sluiceway.engines.duckdb import DuckDBEngine
@@ -17,7 +19,6 @@ from sluiceway.quality.detection import Detected, detected
 from sluiceway.quality.numbers import CHECKS
 from sluiceway.quality.semantic import normal_name
 from sluiceway.schema import Schema
-from tests.detection_corpus import Labelled, corpus
 
 _TABLE = 24
 
@@ -73,7 +74,7 @@ def test_precision_and_recall_on_the_labelled_columns(engine, seed, capsys):
     result = judged(engine, columns)
     with capsys.disabled():
         for kind, (precision, recall, _) in result.items():
-            print(f"\n  {kind}, seed {seed}: precision {precision:.3f}, recall {recall:.3f}", end="")  # noqa: T201
+            print(f"\n  {kind}, seed {seed}: precision {precision:.3f}, recall {recall:.3f}", end="")
     for precision, recall, wrong in result.values():
         assert precision >= 0.95, wrong
         assert recall >= 0.95, wrong
@@ -174,9 +175,11 @@ def test_a_point_that_could_mark_thousands_is_said(engine):
 
 
 def test_json_is_parsed_and_not_guessed_by_its_braces(engine):
-    broken = [f'{{"a": {i}, }}' for i in range(100)]
+    broken = [f'{{"a": {i}, "b": }}' for i in range(100)]
     assert look(engine, texts(a=broken))["a"].text_type is None
-    assert look(engine, texts(a=[b.replace(", }", "}") for b in broken]))["a"].text_type.type == "json"
+    assert (
+        look(engine, texts(a=[b.replace('"b": }', '"b": 1}') for b in broken]))["a"].text_type.type == "json"
+    )
 
 
 # checks --------------------------------------------------------------------------------------------------
@@ -282,10 +285,8 @@ def test_no_pattern_is_catastrophic(engine, evil):
 
 
 def test_two_thousand_columns(engine):
-    table = texts(
-        **{f"c{i}": [f"user{i}@example.com", f"u{i}@example.org"] * 5 for i in range(1_999)}, n=["7"] * 10
-    )
-    found = look(engine, table)
+    mails = {f"c{i}": [f"user{i}@example.com", f"u{i}@example.org"] * 5 for i in range(1_999)}
+    found = look(engine, texts(**mails, n=["7"] * 10))
     assert len(found) == 2_000
     assert sum(d.semantic is not None and d.semantic.type == "email" for d in found.values()) == 1_999
     assert found["n"].text_type.type == "integer"
@@ -302,6 +303,12 @@ def test_a_query_may_stand_for_the_relation(engine):
 
 
 def test_checks_are_not_imported_before_they_are_needed():
-    code = "import sys, sluiceway.quality.detection as _; print([m for m in ('stdnum', 'numpy') if m in sys.modules])"
+    code = "import sys, sluiceway.quality.detection as _; print({'stdnum', 'numpy'} & set(sys.modules) or [])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert re.sub(r"\s", "", done.stdout) == "[]"
+
+
+def test_the_page_s_example_runs():
+    page = (Path(__file__).parents[3] / "docs" / "detection.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    subprocess.run([sys.executable, "-c", code], check=True)

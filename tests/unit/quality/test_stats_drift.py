@@ -74,6 +74,11 @@ def test_an_empty_bin_is_no_infinity() -> None:
     assert psi([1_000_000, 0], [999_999, 1]) < 0.001  # one row of a million is no drift
 
 
+def test_a_new_value_weighs_the_same_in_a_thousand_rows_and_in_millions() -> None:
+    assert psi([10_000, 0], [9_900, 100]) == pytest.approx(psi([10**7, 0], [9_900_000, 100_000]))
+    assert psi([10**7, 0], [9_900_000, 100_000]) < 0.1  # one row of a hundred
+
+
 def test_sides_that_are_empty_say_so() -> None:
     for empty in ([], [0, 0]):
         assert math.isnan(psi(empty, empty))

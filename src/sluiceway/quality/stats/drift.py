@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ChiSquare", "Kolmogorov", "chi_square", "cohen_d", "kolmogorov_smirnov", "ks_of_counts", "psi"]
 
+FLOOR = 1e-4
+"""The least share of a bin in a stability index."""
+
 
 @dataclass(frozen=True)
 class Kolmogorov:
@@ -45,8 +48,8 @@ def psi(before: Counts, after: Counts) -> float:
     """The population stability index of counts in the same bins: Σ (a - b) ln(a / b) over shares.
 
     Siddiqi, N. (2006), "Credit Risk Scorecards": below 0.1 stable, from 0.25 on shifted. It is Jeffreys'
-    divergence (1946). An empty bin has no logarithm: half a row is added to each bin of both sides
-    (Krichevsky & Trofimov, 1981) where any is empty.
+    divergence (1946). An empty bin has no logarithm: shares below ``FLOOR`` count as that, so that the
+    index of a new value depends on its share and not on how many rows there are.
 
     >>> psi([10, 20, 30], [10, 20, 30]), round(psi([50, 50], [25, 75]), 4)
     (0.0, 0.2747)
@@ -56,9 +59,7 @@ def psi(before: Counts, after: Counts) -> float:
     b, a = b[kept], a[kept]
     if b.sum() == 0 or a.sum() == 0:
         return math.nan
-    if (b == 0).any() or (a == 0).any():
-        b, a = b + 0.5, a + 0.5
-    b, a = b / b.sum(), a / a.sum()
+    b, a = np.maximum(b / b.sum(), FLOOR), np.maximum(a / a.sum(), FLOOR)
     return float(((a - b) * np.log(a / b)).sum())
 
 
