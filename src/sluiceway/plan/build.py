@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from sluiceway.errors import PlanError, Where
 from sluiceway.plan.conform import Conformed, conform
-from sluiceway.plan.fixing import FIXED, Fixing, fixed_value, fixing_of
+from sluiceway.plan.fixing import FIXED, Fixing, fixed_value, fixing_of, require_primitives
 from sluiceway.plan.lineage import Lineage, column_lineage
 from sluiceway.plan.nodes import (
     NUMBERED,
@@ -208,6 +208,7 @@ class _Builder:
             value = fixed_value(check, column(check.rule.columns_used[0]))
             query = exp.select(exp.alias_(value, "_mended")).from_(exp.table_(BATCH, quoted=True))
             describe(query, inputs, check.where)
+            require_primitives(check, value, self.dialect)
             translate(query, self.dialect, schemas=inputs, where=check.where)
         where = fixing.checks[0].where
         known = {name: self._schema(name, where) for name in tables_of(fixing.query)}

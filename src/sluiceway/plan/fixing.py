@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from sluiceway.errors import PlanError
 from sluiceway.rules.base import column
 from sluiceway.rules.fixes.deduplicate import Deduplicate
 from sluiceway.rules.fixes.lookup import Lookup
 from sluiceway.rules.keys import given
+from sluiceway.sql.primitives import support
 
 if TYPE_CHECKING:
     from sluiceway.rules.fixes.base import Fix
     from sluiceway.rules.fuse import Check
     from sluiceway.schema import Schema
 
-__all__ = ["FIXED", "WAS", "Fixing", "fixed_value", "fixing_of"]
+__all__ = ["FIXED", "WAS", "Fixing", "fixed_value", "fixing_of", "require_primitives"]
 
 FIXED = "_fixed"
 """The relation with the values put right."""
@@ -134,6 +136,24 @@ def fixed_value(check: Check, value: exp.Expr, looked_up: Mapping[int, str] | No
             made = fix.expression(value.copy(), check.rule, judged, check.context)
         value = made if fix.gives_null else exp.func("COALESCE", made, value.copy())
     return value if judged.family == "text" else exp.cast(value, judged.type, dialect="duckdb")
+
+
+def require_primitives(check: Check, value: exp.Expr, dialect: str) -> None:
+    """Raise PlanError where ``dialect`` has no way to say what the fixes of ``check`` make of a value."""
+    known = support()
+    for node in value.find_all(exp.Anonymous):
+        name = str(node.name).lower().removeprefix("sw_")
+        if name == str(node.name).lower() or dialect in known.get(name, ()):
+            continue
+        kinds = ", ".join(fix.kind for fix in check.rule.fixes)
+        near = (
+            "write fix: {near_miss: {distance: 0}}, " if name == "edit_distance" else "choose another fix, "
+        )
+        raise PlanError(
+            f"the fix {kinds} can't be done by {dialect}: it has no {name}",
+            where=check.where,
+            hint=f"{near}or on_fail: quarantine; docs/fixes.md says what each engine has",
+        )
 
 
 def _fix_level(building: _Building, level: Sequence[Check], flags: Mapping[str, str]) -> None:

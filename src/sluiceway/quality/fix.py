@@ -92,6 +92,8 @@ def fixing_checks(
         reason = None
         if candidate.bit is None:
             reason = "it judges the table as a whole"
+            if wanted and chosen:
+                raise PlanError(f"{check.id} has no fix: {reason}", where=check.where)
         elif wanted:
             try:
                 require_fixes(candidate)

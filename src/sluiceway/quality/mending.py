@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, Sink, SourceConfig
+from sluiceway.engines.base import EngineSettings
 from sluiceway.errors import PlanError, SluicewayError, SourceError, Where
 from sluiceway.plan.fixing import WAS, Fixing, fixing_of
 from sluiceway.quality.fix import Proposal, fixing_checks
@@ -308,7 +309,8 @@ def apply_dataset(
     """
     rules, hidden, owner = _rules(target, contract, project, environment)
     key = key or (owner.destination.key if owner is not None else ())
-    env = environment_of(project, environment)
+    # by the embedded engine, whatever the runs are made by: it is where a table's rows can be read again
+    env = replace(environment_of(project, environment), engine=EngineSettings())
     connector, config = warehouse_config(project, env)
     _may_merge(target, key, owner, connector, config, project)
     with standing(target, project=project, environment=environment) as data:

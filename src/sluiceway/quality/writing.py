@@ -59,12 +59,24 @@ def _write(engine: Engine, sql: str, path: Path, suffix: str) -> None:
     if suffix == ".parquet":
         _parquet(engine.batches(sql, _BATCH), path)
     elif suffix == ".csv":
-        # DuckDB's own text of each value, so that reading the file gives the same values
-        names = engine.batches(f"SELECT * FROM ({sql}) AS _rows LIMIT 0", 1).schema.names
-        listed = ", ".join(f"CAST({ident(n)} AS VARCHAR) AS {ident(n)}" for n in names)
-        _csv(engine.batches(f"SELECT {listed} FROM ({sql}) AS _rows", _BATCH), path)
+        _csv(engine.batches(_plain_columns(engine, sql), _BATCH), path)
     else:
         _lines(engine.batches(sql, _BATCH), path)
+
+
+def _plain_columns(engine: Engine, sql: str) -> str:
+    """Numbers and texts as they are, other values as DuckDB's text, which reads back as the same value."""
+    from pyarrow import types
+
+    plain = (types.is_integer, types.is_floating, types.is_boolean, types.is_string, types.is_large_string)
+    schema = engine.batches(f"SELECT * FROM ({sql}) AS _rows LIMIT 0", 1).schema
+    listed = [
+        ident(f.name)
+        if any(is_(f.type) for is_ in plain)
+        else f"CAST({ident(f.name)} AS VARCHAR) AS {ident(f.name)}"
+        for f in schema
+    ]
+    return f"SELECT {', '.join(listed)} FROM ({sql}) AS _rows"
 
 
 def _parquet(reader: pa.RecordBatchReader, path: Path) -> None:

@@ -21,7 +21,7 @@ from sluiceway.rules.fuse import Check, any_bit, mask_expressions
 from sluiceway.rules.params import condition
 from sluiceway.run.audit import ALL, GOOD, Audit, Sampling, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
-from sluiceway.run.fixing import before_images, count_fixes
+from sluiceway.run.fixing import before_images, count_fixes, discarded_values
 from sluiceway.run.inplace import judge_in_place, unstaged
 from sluiceway.run.metrics import Measuring
 from sluiceway.run.quarantine_rows import Facts, Kept, kept_of, quarantined_rows, union, unreadable_rows
@@ -32,7 +32,6 @@ from sluiceway.run.state import mark_of, since
 from sluiceway.run.target import bind_target
 from sluiceway.schema import Column, Schema, TableName
 from sluiceway.sql.names import quoted
-from sluiceway.sql.primitives import render
 from sluiceway.sql.safe import parse_expression
 
 if TYPE_CHECKING:
@@ -453,31 +452,13 @@ class Execution:
                 [
                     *self.rejects,
                     *judged.turned_away,
-                    *self._before_images(judged, checks),
+                    *discarded_values(self, judged, checks),
                     *before_images(self, judged),
                 ]
             ),
             quarantined_rows=judged.rows - judged.good_rows,
             confirm=(lambda: unchanged(self.opened)) if self.plan.in_place else None,
         )
-
-    def _before_images(self, judged: Judged, checks: Sequence[Check]) -> list[str]:
-        """Values that the destination can't hold, as they were; their rows are published without them."""
-        out = []
-        by_id = {check.id: check for check in checks}
-        for column, check_id in self.plan.discards.items():
-            check = by_id[check_id]
-            condition = any_bit([check.bit]) if check.bit is not None else None
-            if condition is None or not judged.results[check_id].failing:
-                continue
-            key = self.plan.pipeline.destination.key
-            kept = [k for k in self.kept() if k.name == column or k.name in key]
-            good = self.engine.handoff(judged.parted).good
-            dialect = self.reach.publisher.capabilities.dialect
-            rows = f"(SELECT * FROM {good} AS _g WHERE {render(condition, dialect)})"
-            facts = self.facts("gate", f"discarded {column}")
-            out.append(quarantined_rows([check], kept, rows, facts, dialect))
-        return out
 
     def kept(self) -> tuple[Kept, ...]:
         """The columns of a quarantined row of the gate: as published, but as they were before where the

@@ -10,10 +10,10 @@ from sluiceway.plan.nodes import BEFORE
 from sluiceway.rules.base import BATCH
 from sluiceway.rules.fuse import Check, any_bit
 from sluiceway.run.audit import ALL, fix_result
-from sluiceway.run.quarantine_rows import FIXED, Kept, fixed_rows, kept_of
+from sluiceway.run.quarantine_rows import FIXED, Kept, fixed_rows, kept_of, quarantined_rows
 from sluiceway.run.result import FixedValues
 from sluiceway.sql.names import quoted
-from sluiceway.sql.primitives import call
+from sluiceway.sql.primitives import call, render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sluiceway.plan.fixing import Fixing
     from sluiceway.run.execute import Execution, Judged
 
-__all__ = ["before_images", "count_fixes"]
+__all__ = ["before_images", "count_fixes", "discarded_values"]
 
 _PUBLISHED = "_published"
 """The staged rows that every rule lets through, with what stands beside them."""
@@ -149,3 +149,22 @@ def before_images(run: Execution, judged: Judged) -> list[str]:
     types = {c.name: c.type for c in plan.output} | {c.name: plan.before[c.name] for c in changed}
     rows = f"(SELECT * FROM {good} AS _g WHERE {failed})"
     return [fixed_rows(flags, parts, types, rows, run.facts("gate", FIXED), dialect)]
+
+
+def discarded_values(run: Execution, judged: Judged, checks: Sequence[Check]) -> list[str]:
+    """Values that the destination can't hold, as they were; their rows are published without them."""
+    out = []
+    by_id = {check.id: check for check in checks}
+    for column, check_id in run.plan.discards.items():
+        check = by_id[check_id]
+        condition = any_bit([check.bit]) if check.bit is not None else None
+        if condition is None or not judged.results[check_id].failing:
+            continue
+        key = run.plan.pipeline.destination.key
+        kept = [k for k in run.kept() if k.name == column or k.name in key]
+        good = run.engine.handoff(judged.parted).good
+        dialect = run.reach.publisher.capabilities.dialect
+        rows = f"(SELECT * FROM {good} AS _g WHERE {render(condition, dialect)})"
+        facts = run.facts("gate", f"discarded {column}")
+        out.append(quarantined_rows([check], kept, rows, facts, dialect))
+    return out

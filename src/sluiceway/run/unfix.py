@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, Sink, SourceConfig
 from sluiceway.duck import ident, literal, open_duckdb
+from sluiceway.engines.base import EngineSettings
 from sluiceway.errors import DestinationError, PlanError, SourceError, Where
 from sluiceway.run.quarantine_rows import FIXED
 from sluiceway.run.warehouse import environment_of, sink_of, warehouse
@@ -275,7 +276,8 @@ def _restoring(
     project: Project, environment: str | None, name: str, images: _Images, ids: Sequence[str]
 ) -> Pipeline:
     """A pipeline that merges the rows as they came into their table."""
-    env = environment_of(project, environment)
+    # by the embedded engine, whatever the runs are made by: it reads both tables, and the rows are few
+    env = replace(environment_of(project, environment), engine=EngineSettings())
     connector, config = warehouse_config(project, env)
 
     def open_source(given: SourceConfig, ctx: ConnectorContext) -> Any:

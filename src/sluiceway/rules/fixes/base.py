@@ -76,15 +76,17 @@ def duck(sql: str, **holes: exp.Expr) -> exp.Expr:
     """An expression of DuckDB's with ``:holes``.
 
     >>> duck("lower(:x)", x=exp.column("a")).sql("duckdb")
-    'lower(a)'
+    'LOWER(a)'
     """
     return fill("duckdb", sql, **holes)
 
 
 def stripped(value: exp.Expr) -> exp.Expr:
     """Without white space at both ends."""
-    pattern = exp.Literal.string(f"^[{BLANKS}]+|[{BLANKS}]+$")
-    return duck("regexp_replace(:x, :p, '', 'g')", x=value, p=pattern)
+    # one end after the other: alternatives are not found alike on every engine
+    for pattern in (f"^[{BLANKS}]+", f"[{BLANKS}]+$"):
+        value = duck("regexp_replace(:x, :p, '')", x=value, p=exp.Literal.string(pattern))
+    return value
 
 
 def squeezed(value: exp.Expr) -> exp.Expr:

@@ -31,7 +31,7 @@ _MONTHS = (
     "jan(uary)?", "feb(ruary)?", "mar(ch)?", "apr(il)?", "may", "june?", "july?", "aug(ust)?",
     "sept?(ember)?", "oct(ober)?", "nov(ember)?", "dec(ember)?",
 )  # fmt: skip
-_TIME = "([ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+_TIME = "(?:[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 
 
 class Date(Fix):
@@ -72,23 +72,23 @@ class Date(Fix):
         bare = stripped(value)
         named = duck("lower(:x)", x=bare)
         for number, month in enumerate(_MONTHS, 1):
-            named = _replaced(named, f"(^|[^a-z]){month}[.]?([^a-z]|$)", _around(month, number))
+            named = _replaced(named, f"{month}[.]?", f"{number:02}")
         with_time = getattr(rule, "type", "date") == "timestamp"
         case = exp.Case(default=exp.null())
         for text in dict.fromkeys((*_CERTAIN, *self.formats)):
             of = named if "Mon" in text else bare
             pattern, order = _pattern(text)
-            pattern, order = (pattern + _TIME, order + "\\4") if with_time else (pattern, order)
-            iso = _replaced(of.copy(), f"^{pattern}$", order)
-            iso = _replaced(_replaced(iso, "-([0-9])-", "-0\\1-"), "-([0-9])([ T]|$)", "-0\\1\\2")
+            # what is matched says which values have this form; what is replaced needs no alternatives then
+            shape = pattern + _TIME if with_time else pattern
+            found, order = (f"{pattern}([ T].*)?", order + "\\4") if with_time else (pattern, order)
+            iso = _replaced(of.copy(), f"^{found}$", order)
+            for short, padded in (
+                ("-([0-9])-", "-0\\1-"), ("-([0-9])$", "-0\\1"), ("-([0-9])([ T])", "-0\\1\\2"),
+            ):  # fmt: skip
+                iso = _replaced(iso, short, padded)
             iso = duck("upper(:x)", x=iso) if with_time else iso
-            case = case.when(call("matches", of.copy(), pattern), iso)
+            case = case.when(call("matches", of.copy(), shape), iso)
         return case
-
-
-def _around(month: str, number: int) -> str:
-    """What stood before and behind the name, with the number between: groups are counted."""
-    return f"\\1{number:02}\\{2 + month.count('(')}"
 
 
 def _pattern(text: str) -> tuple[str, str]:

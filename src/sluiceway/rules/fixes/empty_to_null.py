@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 from sqlglot import exp
 
-from sluiceway.rules.fixes.base import Fix, stripped
+from sluiceway.rules.fixes.base import Fix, duck, stripped
 
 if TYPE_CHECKING:
     from sluiceway.rules.base import Rule, RuleContext
@@ -34,6 +34,6 @@ class EmptyToNull(Fix):
 
     def expression(self, value: exp.Expr, rule: Rule, judged: Column, ctx: RuleContext) -> exp.Expr:
         texts = sorted({"", *(text.strip().lower() for text in self.also)})
-        bare = exp.Lower(this=stripped(value.copy()))
+        bare = duck("lower(:x)", x=stripped(value.copy()))
         empty = exp.In(this=bare, expressions=[exp.Literal.string(text) for text in texts])
         return exp.Case(default=value.copy()).when(empty, exp.null())

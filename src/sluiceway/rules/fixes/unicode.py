@@ -17,8 +17,8 @@ __all__ = ["Unicode"]
 
 _SPACES = "[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]"
 _UNSEEN = (
-    r"[\x01-\x08\x0B\x0C\x0E-\x1F\x7F]|["
-    "\u0080-\u009f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
+    r"[\x01-\x08\x0B\x0C\x0E-\x1F\x7F]",
+    "[\u0080-\u009f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]",
 )
 
 
@@ -35,5 +35,6 @@ class Unicode(Fix):
 
     def expression(self, value: exp.Expr, rule: Rule, judged: Column, ctx: RuleContext) -> exp.Expr:
         spaced = duck("regexp_replace(:x, :p, ' ', 'g')", x=value, p=exp.Literal.string(_SPACES))
-        seen = duck("regexp_replace(:x, :p, '', 'g')", x=spaced, p=exp.Literal.string(_UNSEEN))
-        return call("nfc", seen)
+        for unseen in _UNSEEN:
+            spaced = duck("regexp_replace(:x, :p, '', 'g')", x=spaced, p=exp.Literal.string(unseen))
+        return call("nfc", spaced)
