@@ -56,8 +56,9 @@ def coded(engine: Engine, sample: Sample, schema: Schema) -> Coded | None:
     chosen = able[:COLUMNS]
     if sample.rows < 2 or len(chosen) < 2:
         return None
-    # 0 stands for NULL, NaN for no number: NumPy takes what Arrow holds without a copy, and without pandas
-    hashes = [f"CASE WHEN {ident(c.name)} IS NULL THEN 0 ELSE hash({ident(c.name)}) END" for c in chosen]
+    # 0 stands for NULL (0 itself has the hash 0: of every other one bit is set), NaN for no number: NumPy
+    # takes what Arrow holds without a copy, and without pandas
+    hashes = [f"CASE WHEN {n} IS NULL THEN 0 ELSE hash({n}) | 1 END" for n in (ident(c.name) for c in chosen)]
     numeric = [c for c in chosen if kind_of(c) == "number"]
     values = [f"COALESCE({number_of(c)}, CAST('NaN' AS DOUBLE))" for c in numeric]
     listed = ", ".join(f"{sql} AS v{i}" for i, sql in enumerate((*hashes, *values)))

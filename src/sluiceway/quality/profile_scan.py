@@ -191,8 +191,7 @@ def _number(plan: _Plan, name: str) -> None:
         plan.asked |= {"nan": f"count_if(isnan({name}))", "infinite": f"count_if(isinf({name}))"}
     if sample.quantiles:
         plan.centre = sample.quantiles[3]
-        spread = sample.quantiles[4] - sample.quantiles[2]
-        plan.scale = next((s for s in (spread, abs(plan.centre)) if s > 0 and math.isfinite(s)), 1.0)
+        plan.scale = _scale(sample)
     z = f"(({number} - {double(plan.centre)}) / {double(plan.scale)})"
     plan.asked |= {"n": f"count({number})"}
     plan.asked |= {f"z{p}": f"sum({' * '.join([z] * p)})" for p in (1, 2, 3)}
@@ -200,6 +199,21 @@ def _number(plan: _Plan, name: str) -> None:
     for fence in plan.fences:
         outside = f"{number} < {double(fence.low)} OR {number} > {double(fence.high)}"
         plan.asked[fence.method] = f"count_if({outside})"
+
+
+def _scale(sample: ColumnSample) -> float:
+    """The spread between the quartiles; but no power of what is far from them may leave a double's range.
+
+    >>> _scale(ColumnSample(low=0, high=100, quantiles=(0, 0, 25, 50, 75, 99, 100)))
+    50.0
+    """
+    assert sample.low is not None
+    assert sample.high is not None
+    spread, reach = sample.quantiles[4] - sample.quantiles[2], sample.high - sample.low
+    found = max(spread, reach * 1e-6, abs(sample.quantiles[3]) * 1e-16)
+    if not math.isfinite(found):
+        found = max(abs(sample.low), abs(sample.high))
+    return float(found) if found > 1e-300 else 1.0
 
 
 def _binned(plan: _Plan, kind: str) -> None:

@@ -33,18 +33,20 @@ def shape_sql(text: str) -> str:
 
 
 def shapes(engine: Engine, relation: str, columns: Sequence[str]) -> dict[str, tuple[Shape, ...]]:
-    """The ten most frequent shapes of columns of text, of their first 200 characters; ``count`` and ``share`` are of the rows that
-    ``relation`` has with a value. One expression for all columns: its patterns take long to compile."""
+    """The ten most frequent shapes of columns of text, of their first 200 characters.
+
+    ``count`` and ``share`` are of the rows of ``relation`` that have a value. One expression serves many
+    columns: its patterns take long to compile.
+    """
     found: dict[str, list[Shape]] = {name: [] for name in columns}
     for at in range(0, len(columns), _WIDTH):
         part = columns[at : at + _WIDTH]
-        texts = " UNION ALL ".join(
-            f"SELECT {i} AS i, left(CAST({ident(name)} AS VARCHAR), {_LONGEST}) AS v FROM {relation} "
-            f"WHERE {ident(name)} IS NOT NULL" for i, name in enumerate(part)
-        )  # fmt: skip
+        numbers = ", ".join(map(str, range(len(part))))
+        cut = ", ".join(f"left(CAST({ident(name)} AS VARCHAR), {_LONGEST})" for name in part)
+        texts = f"SELECT unnest([{numbers}]) AS i, unnest([{cut}]) AS v FROM {relation}"
         rows = engine.query(
             f"SELECT i, shape, n, sum(n) OVER (PARTITION BY i) FROM (SELECT i, {shape_sql('v')} AS shape, "
-            f"count(*) AS n FROM ({texts}) AS _texts GROUP BY ALL) AS _shapes "
+            f"count(*) AS n FROM ({texts}) AS _texts WHERE v IS NOT NULL GROUP BY ALL) AS _shapes "
             f"QUALIFY row_number() OVER (PARTITION BY i ORDER BY n DESC, shape) <= {_MOST} "
             "ORDER BY i, n DESC, shape"
         )

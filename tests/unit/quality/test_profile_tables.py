@@ -214,12 +214,14 @@ def test_constant_columns() -> None:
     assert found.dependencies == ()
 
 
-def test_two_thousand_columns(tmp_path: Path) -> None:
-    listed = ", ".join(f"i + {n} AS c{n}" if n % 2 else f"'v' || (i % {n + 2}) AS c{n}" for n in range(2000))
+@pytest.mark.parametrize("wide", [120, pytest.param(2000, marks=pytest.mark.slow)])
+def test_very_many_columns(tmp_path: Path, wide: int) -> None:
+    listed = ", ".join(f"i + {n} AS c{n}" if n % 2 else f"'v' || (i % {n + 2}) AS c{n}" for n in range(wide))
     found = profile(written(tmp_path, f"SELECT {listed} FROM range(20) AS t(i)"))
-    assert len(found.columns) == 2000
-    assert (found["c1999"].maximum, found["c1998"].distinct) == (2018, 20)
-    assert any("1950 were left out" in note for note in found.notes)
+    assert len(found.columns) == wide
+    assert (found[f"c{wide - 1}"].maximum, found[f"c{wide - 2}"].distinct) == (wide + 18, 20)
+    assert [s.pattern for s in found["c100"].shapes] == ["a9", "a9+"]
+    assert any(f"{wide - 50} were left out" in note for note in found.notes)
 
 
 def test_texts_of_a_megabyte(tmp_path: Path) -> None:
