@@ -458,6 +458,7 @@ class Execution:
             ),
             quarantined_rows=judged.rows - judged.good_rows,
             confirm=(lambda: unchanged(self.opened)) if self.plan.in_place else None,
+            delivery=self.reach.delivery(judged.parted),
         )
 
     def kept(self) -> tuple[Kept, ...]:

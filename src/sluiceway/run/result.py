@@ -24,7 +24,6 @@ class CheckResult:
     """One evaluation of a rule, with its numbers. ``exceeded``: more fails than is tolerated.
 
     ``scored=False``: the rule was not able to judge yet. ``metrics`` are what it measured.
-
     Of a rule with ``on_fail: fix``: ``failing`` rows as they came, of which ``fixed`` are published put right
     and ``unfixable`` fail still; they, and those that another rule turns away, lie in quarantine.
     """
