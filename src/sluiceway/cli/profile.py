@@ -41,6 +41,10 @@ __all__ = ["command", "project_for"]
     default=None,
     help="Hide values of what looks personal too, or none. Default: of what a contract classifies.",
 )
+@click.option(
+    "--html", "page", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Write it as a page too: one file that fetches nothing.",
+)  # fmt: skip
 @common
 def command(
     options: Options,
@@ -50,6 +54,7 @@ def command(
     sample: int,
     contract: Path | None,
     mask: bool | None,
+    page: Path | None,
 ) -> int:
     """Say what data is like: types, gaps, values, keys, what goes together.
 
@@ -70,8 +75,20 @@ def command(
     )
     _known(columns, found)
     _show(options, found, columns)
+    if page is not None:
+        _write(options, found, page)
     options.console.document(found.as_dict())
     return 0
+
+
+def _write(options: Options, found: Profile, page: Path) -> None:
+    from datetime import UTC, datetime
+
+    from sluiceway.quality.html.profile import profile_page
+    from sluiceway.quality.writereport import write_text
+
+    write_text(profile_page(found, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"), page)
+    options.console.say(f"  {page}")
 
 
 def project_for(options: Options, target: str) -> Project | None:

@@ -92,7 +92,7 @@ def _in_order(results: Mapping[str, CheckResult], checks: Sequence[Check]) -> li
 
 def check_data(
     target: Any,
-    contract: Path,
+    contract: Path | ContractSpec,
     *,
     project: Project | None = None,
     environment: str | None = None,
@@ -100,20 +100,24 @@ def check_data(
     memory_limit: str | None = None,
     threads: int | None = None,
     quality: QualitySpec | None = None,
+    name: str = "data",
 ) -> RunResult:
     """Judge what stands by a contract: whatever ``standing`` takes.
 
     What metadata proves is not read; the rest takes as few scans as is fastest.
 
     Args:
+        contract: its file, or its rules where they come from elsewhere.
         folder: what file paths are relative to; the working folder if absent.
-        quality: thresholds, and which metrics are kept.
+        quality: thresholds, weights, samples, and which metrics are kept.
+        name: what rows that Python holds are called in the history.
     """
     begun = time.monotonic()
     output: dict[str, Any] | None = None
     metrics: dict[str, Any] = {}
-    spec = load_contract(contract, project=project)
-    name = target if isinstance(target, str | Path) else "data"
+    spec = load_contract(contract, project=project) if isinstance(contract, Path) else contract
+    held = not isinstance(target, str | Path)
+    name = name if held else str(target)
     result = RunResult(new_run_id(), f"check {name}", environment or "", table=str(name))
     opened = standing(
         target,
@@ -124,7 +128,8 @@ def check_data(
         threads=threads,
     )
     try:
-        with opened as data:
+        with opened as found:
+            data = replace(found, dataset=(found.dataset[0], name)) if held else found
             result.environment = data.environment.name if data.environment is not None else ""
             output = dataset_of(data.dataset, data.schema, result.table)
             metrics = _judge(result, spec, data, quality or QualitySpec(), project)

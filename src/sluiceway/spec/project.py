@@ -31,6 +31,7 @@ __all__ = [
     "find_project",
     "load_project",
     "pipeline_files",
+    "project_at",
 ]
 
 FILES = ("sluiceway.yml", "sluiceway.yaml")
@@ -180,6 +181,17 @@ def default_project(folder: Path) -> Project:
         environments=(_environment("dev", EnvironmentConfig(), config, root, document),),
         metadata=_metadata(config.metadata, root, document),
     )
+
+
+def project_at(folder: Path | None = None) -> Project:
+    """The project that ``folder`` lies in, or what the folder is taken for if it lies in none.
+
+    Raises:
+        SpecError: there is one, and it can't be read.
+    """
+    start = (folder or Path.cwd()).absolute()
+    inside = any((place / name).is_file() for place in (start, *start.parents) for name in FILES)
+    return load_project(start) if inside else default_project(start)
 
 
 def _settled(value: Any, path: KeyPath, document: Document) -> Any:
