@@ -27,6 +27,8 @@ REPORT = "quality.html"
 PROMOTED = ("accepted_values:origin", "not_null:dest")
 TRIED = (*PROMOTED, "not_null:tailnum")
 SPOILED = "data/flights_2014_01.csv"
+_LINES = 30
+"""Of a command's running text; tables are shown whole."""
 _REPORT_A_BUG = "this is a bug, please report it"
 
 
@@ -40,10 +42,12 @@ def workbench(options: Options, folder: Path) -> dict[str, Any]:
     runs = bench.year()
     document: dict[str, Any] = {"months": [run.as_dict() for run in runs]}
     document["profile"] = bench.typed("profile", DATASET)
-    document["suggest"] = bench.typed("suggest", DATASET, "--min-confidence", "0.75", "--write", CONTRACT, "--yes")
+    document["suggest"] = bench.typed(
+        "suggest", DATASET, "--min-confidence", "0.7", "--write", CONTRACT, "--yes"
+    )
     document["contract"] = bench.typed("import odcs", CONTRACT, "--pipeline", PIPELINE)
-    document["backtest"] = bench.typed("rules backtest", PIPELINE, *TRIED)
-    document["promote"] = bench.typed("rules promote", *PROMOTED, "--in", PIPELINE, "--yes")
+    document["backtest"] = bench.typed("rules backtest", PIPELINE, *TRIED, "--last", "12")
+    document["promote"] = bench.typed("rules promote", *PROMOTED, "--in", PIPELINE, "--last", "12", "--yes")
     document["spoiled"] = bench.spoiled().as_dict()
     document["trends"] = bench.typed("quality trends", DATASET, "--range", "2013-01-01..2014-02-28")
     document["report"] = bench.typed("quality report", DATASET, "-o", REPORT)
@@ -56,6 +60,12 @@ class _Quiet(Console):
     def __init__(self, beside: Console) -> None:
         super().__init__(out=beside.out, err=beside.err)
         self.said: dict[str, Any] = {}
+        self.lines = 0
+
+    def say(self, text: str = "", style: str | None = None) -> None:
+        self.lines += 1
+        if self.lines <= _LINES:
+            super().say(text, style)
 
     def document(self, value: dict[str, Any]) -> None:
         self.said = value
@@ -81,11 +91,15 @@ class _Bench:
         given = {k: v for k, v in context.params.items() if k not in _COMMON}
         callback: Any = command.callback
         code = callback.__wrapped__(replace(self.options, console=quiet), **given)
+        if quiet.lines > _LINES:
+            self.console.say(f"  … and {quiet.lines - _LINES} lines more")
         if code:
             raise RunError(f"the demo's command 'sluiceway {words}' ended with {code}", hint=_REPORT_A_BUG)
         return quiet.said
 
     def year(self) -> list[RunResult]:
+        for left in (CONTRACT, SPOILED):  # of an earlier demo
+            (self.folder / left).unlink(missing_ok=True)
         self.console.say("\nNow the same year month by month, so that there is a history:", "bold")
         runs = []
         for month in range(1, 13):

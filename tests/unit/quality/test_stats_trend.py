@@ -160,3 +160,13 @@ def test_times_and_values_must_be_as_many() -> None:
 def test_mad_is_scipy_s(seed: int) -> None:
     y = np.random.default_rng(seed).normal(0, 3, 31)
     assert mad(y) == pytest.approx(stats.median_abs_deviation(y, scale="normal"), rel=1e-9)
+
+
+@pytest.mark.parametrize("value", [1.0, 2.0])
+def test_many_runs_of_one_moment_and_one_value_have_a_band(value: float) -> None:
+    """Ties in both: without their joint terms the variance would be below zero."""
+    x = np.repeat(np.arange(3.0), 5)
+    y = np.where(np.arange(15) == 14, value, 1.0)
+    found = theil_sen(y, x)
+    assert found.low <= found.slope <= found.high
+    assert found.slope == 0

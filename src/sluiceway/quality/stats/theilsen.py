@@ -77,11 +77,25 @@ def _slopes(x: Floats, y: Floats) -> tuple[Floats, int]:
     return slopes, n * (n - 1) // 2 - int((same * (same - 1) // 2).sum())
 
 
+def _variance(x: Floats, y: Floats) -> float:
+    """Of S, with ties in both; Kendall (1975), Rank Correlation Methods, equation 4.4. Without its last two
+    terms it would be below zero where many runs stand for one moment and many have one value."""
+    n = int(y.size)
+    t, u = (tie_sizes(values).astype(float) for values in (x, y))
+
+    def total(ties: Floats, *parts: Floats) -> float:
+        return float(np.prod([ties, *parts], axis=0).sum())
+
+    whole = n * (n - 1) * (2 * n + 5)
+    plain = whole - total(t, t - 1, 2 * t + 5) - total(u, u - 1, 2 * u + 5)
+    pairs = total(t, t - 1) * total(u, u - 1) / (2 * n * (n - 1)) if n > 1 else 0.0
+    threes = total(t, t - 1, t - 2) * total(u, u - 1, u - 2) / (9 * n * (n - 1) * (n - 2)) if n > 2 else 0.0
+    return max(0.0, plain / 18 + pairs + threes)
+
+
 def _band(slopes: Floats, pairs: int, x: Floats, y: Floats, alpha: float) -> tuple[float, float]:
     """Sen's equation 2.6: the slopes whose ranks lie z times S's deviation about the middle."""
-    n, ties = y.size, np.r_[tie_sizes(x), tie_sizes(y)]
-    variance = (n * (n - 1) * (2 * n + 5) - int((ties * (ties - 1) * (2 * ties + 5)).sum())) / 18
-    reach = -NormalDist().inv_cdf(alpha / 2) * math.sqrt(variance)
+    reach = -NormalDist().inv_cdf(alpha / 2) * math.sqrt(_variance(x, y))
     scale, last = slopes.size / pairs, slopes.size - 1
     upper = min(round((pairs + reach) / 2 * scale), last)
     lower = max(round((pairs - reach) / 2 * scale) - 1, 0)
