@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["OFFLINE", "Peers"]
+__all__ = ["OFFLINE", "ROOT", "Peers"]
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "bench" / "peers"
@@ -23,32 +23,34 @@ OFFLINE = {
 class Peers:
     """Which peers there are. One that can't be installed has its reason in ``why_not``."""
 
-    def __init__(self, folder: Path = ROOT / ".venv-bench") -> None:
-        self.folder = folder
+    def __init__(self, folder: Path = ROOT / ".venv-bench", listed: Path = LIST) -> None:
+        self.folder, self.list = folder, listed
         self.python = str(folder / "bin" / "python")
         self.why_not: dict[str, str] = {}
 
     def make(self) -> None:
         stamp = self.folder / ".peers.txt"
-        wanted = LIST.read_text(encoding="utf-8")
+        wanted = self.list.read_text(encoding="utf-8")
         if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
             return
         print(f"installing the peers into {self.folder.name}; once", flush=True)
         if not Path(self.python).exists():
             subprocess.run([sys.executable, "-m", "venv", str(self.folder)], check=True)
-        if self._pip("-r", str(LIST)) is None:
+        if self._pip("-r", str(self.list)) is None:
             stamp.write_text(wanted, encoding="utf-8")
             return
         # together they don't go: each by itself, so that one missing peer doesn't hide the others
-        for line in wanted.splitlines():
-            if line and not line.startswith("#"):
-                reason = self._pip(line)
-                if reason is not None:
-                    self.why_not[line.split("==")[0]] = f"not installed: {reason}"
+        for line in self.wanted():
+            reason = self._pip(line)
+            if reason is not None:
+                self.why_not[line.split("==")[0]] = f"not installed: {reason}"
 
     def leave_out(self, reason: str) -> None:
-        lines = LIST.read_text(encoding="utf-8").splitlines()
-        self.why_not = {n.split("==")[0]: reason for n in lines if n and not n.startswith("#")}
+        self.why_not = {line.split("==")[0]: reason for line in self.wanted()}
+
+    def wanted(self) -> list[str]:
+        lines = self.list.read_text(encoding="utf-8").splitlines()
+        return [line for line in lines if line and not line.startswith("#")]
 
     def _pip(self, *what: str) -> str | None:
         command = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what]

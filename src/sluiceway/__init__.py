@@ -28,6 +28,11 @@ if TYPE_CHECKING:
         SpecError,
         StoreError,
     )
+    from sluiceway.quality.analytics import DataQualityAnalytics
+    from sluiceway.quality.doorconfig import QualityAlert, QualityConfig, QualityWorkflowResult
+    from sluiceway.quality.doors import DataQualityManager, DataQualityWorkflow
+    from sluiceway.quality.monitor import MonitoringResult
+    from sluiceway.quality.trendmodel import TrendAnalysis
     from sluiceway.run.doors import (
         DataPipeline,
         ExtractResult,
@@ -48,7 +53,10 @@ __all__ = [
     "CancelledError",
     "ConfigError",
     "DataPipeline",
+    "DataQualityAnalytics",
     "DataQualityError",
+    "DataQualityManager",
+    "DataQualityWorkflow",
     "DataValidationError",
     "DestinationError",
     "DevelopmentException",
@@ -62,10 +70,14 @@ __all__ = [
     "LoadResult",
     "LockTimeoutError",
     "MissingExtraError",
+    "MonitoringResult",
     "PipelineConfig",
     "PipelineResult",
     "PlanError",
+    "QualityAlert",
+    "QualityConfig",
     "QualityResult",
+    "QualityWorkflowResult",
     "RunError",
     "RunResult",
     "SluicewayError",
@@ -73,6 +85,7 @@ __all__ = [
     "SpecError",
     "StoreError",
     "TransformResult",
+    "TrendAnalysis",
     "ValidationResult",
     "__version__",
     "load_project",
@@ -80,16 +93,24 @@ __all__ = [
 
 _HOME = {
     "DataPipeline": "run.doors",
+    "DataQualityAnalytics": "quality.analytics",
+    "DataQualityManager": "quality.doors",
+    "DataQualityWorkflow": "quality.doors",
     "ETLConfig": "run.etl",
     "ETLProcessor": "run.etl",
     "ETLResult": "run.etl",
     "ExtractResult": "run.doors",
     "LoadResult": "run.doors",
+    "MonitoringResult": "quality.monitor",
     "PipelineConfig": "spec.pipeline",
     "PipelineResult": "run.doors",
+    "QualityAlert": "quality.doorconfig",
+    "QualityConfig": "quality.doorconfig",
     "QualityResult": "run.doors",
+    "QualityWorkflowResult": "quality.doorconfig",
     "RunResult": "run.result",
     "TransformResult": "run.doors",
+    "TrendAnalysis": "quality.trendmodel",
     "ValidationResult": "run.doors",
     "load_project": "spec.project",
 }

@@ -66,6 +66,7 @@ class RunFinished(Event):
     ``{column: [{"dataset": "ns.name", "column": c, "type": "DIRECT", "subtype": "IDENTITY",
     "masking": False}]}``; ``metrics`` is ``{"row_count": n, "columns": {name: {"null_count": n,
     "distinct_count": n, "min": x, "max": x}}}``. A check may add ``source``, the input it judged.
+    ``table`` is the destination as the pipeline names it.
     """
 
     environment: str = ""
@@ -83,6 +84,9 @@ class RunFinished(Event):
     lineage: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     sql: str | None = None
     error: dict[str, Any] | None = None
+    kind: str = "run"
+    owner: str = ""
+    table: str = ""
 
 
 class EventBus:
@@ -109,3 +113,22 @@ class EventBus:
             except Exception:  # a broken integration never breaks a run: counted and shown
                 self.failures[name] = self.failures.get(name, 0) + 1
                 log.warning("listener %s failed on %s", name, type(event).__name__, exc_info=True)
+
+    def over(self) -> tuple[str, ...]:
+        """The run has ended, is written down and holds no lock: listeners that waited for that may act.
+
+        Those are listeners with a method ``over(failures)``. What takes long belongs there, since nothing
+        of the run depends on it any more. What they return is for the person who reads the run's summary.
+        """
+        said: list[str] = []
+        for name, listener in self._listeners:
+            last = getattr(listener, "over", None)
+            if last is None:
+                continue
+            try:
+                said += last(dict(self.failures))
+            except Exception:  # as above
+                self.failures[name] = self.failures.get(name, 0) + 1
+                log.warning("listener %s failed after the run", name, exc_info=True)
+                said.append(f"{name} failed after the run")
+        return tuple(said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +17,7 @@ __all__ = [
     "QUARANTINE_COLUMNS",
     "SYSTEM_SCHEMA",
     "Cursor",
+    "Delivery",
     "LoadMode",
     "Location",
     "Outcome",
@@ -67,8 +68,9 @@ class Location:
 
     ``format`` is ``parquet csv json`` (then ``paths`` are files) or ``jdbc``: then ``options`` has ``driver
     jar url properties init table`` and ``parts``, conditions that each row fulfils one of; dates travel as
-    days and timestamps as microseconds since 1970, decimals as texts. Else ``options`` are the connector's,
-    by its names. ``schema`` is in DuckDB's types.
+    days and timestamps as microseconds since 1970, or as texts, decimals as texts. Else ``options`` are the
+    connector's, by its names. ``schema`` is in DuckDB's types. ``once``: reading it twice may give other
+    rows, so it is staged before anything else looks at it.
     ``scans``: for text files, a SELECT of each in the embedded engine's SQL, that whoever has that engine
     beside the file may run; it names no other file.
     """
@@ -78,6 +80,7 @@ class Location:
     paths: tuple[str, ...] = ()
     scans: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,26 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
+class Delivery(Protocol):
+    """An engine's executors, which can write the good rows of a staging into a database themselves."""
+
+    def takes(self, jar: str) -> bool:
+        """They have a driver of this jar's name."""
+        ...
+
+    def write(self, to: Location) -> None:
+        """Insert each row at least once, with its number: the same row has the same number each time.
+
+        ``to`` is a Location ``jdbc`` whose ``schema`` are the columns of the table, in the types that values
+        travel as; its options have ``names``, the staging's columns in that order, and ``number``, the column
+        for the numbers. Dates and times that travel as BIGINT are days or microseconds since 1970.
+
+        Raises:
+            EngineError: some rows may have been written.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Staged:
     """Rows that an engine staged, judged and split.
@@ -110,6 +133,7 @@ class Staged:
     ``confirm`` is there where ``good`` reads a source where it lies: called after the rows were read and
     before anything is committed, it raises if they may be others than those that were judged. What reads
     files, a source's or staged ones, reads nothing else of the engine.
+    ``delivery``: who can bring the good rows to a database without this process.
     """
 
     id: str
@@ -123,6 +147,7 @@ class Staged:
     quarantined: str | None = None
     quarantined_rows: int = 0
     confirm: Callable[[], None] | None = None
+    delivery: Delivery | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.databases import empty_mariadb
+from tests.integration.jdbc_child import Child
 
 from sluiceway.duck import ident, open_duckdb
 from sluiceway.run.runner import run
@@ -103,6 +107,34 @@ class ProjectOnDisk:
     def exists(self, table: str) -> bool:
         with self.opened() as (sink, _):
             return sink.columns(TableName.parse(table)) is not None
+
+
+DRIVERS = ("org.postgresql:postgresql:42.7.8", "org.mariadb.jdbc:mariadb-java-client:3.5.6")
+
+
+@pytest.fixture(scope="session")
+def drivers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The jars of PostgreSQL's and MariaDB's JDBC drivers, by Maven's own client."""
+    if os.environ.get("SLUICEWAY_SERVERS") == "off" or not shutil.which("mvn"):
+        pytest.skip("no JDBC drivers: there is no mvn to fetch them")
+    folder = tmp_path_factory.mktemp("jars")
+    for artifact in DRIVERS:
+        done = subprocess.run(
+            ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={folder}"],
+            capture_output=True, text=True, check=False, cwd=folder,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"no JDBC driver {artifact}: {done.stdout[-300:]}")
+    return sorted(folder.glob("*.jar"), reverse=True)
+
+
+@pytest.fixture(scope="session")
+def jdbc_child(drivers: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+    """A Spark with those drivers, in a process of its own."""
+    pytest.importorskip("pyspark", reason="no Spark: pyspark is not installed")
+    child = Child(drivers, tmp_path_factory.mktemp("child"))
+    yield child
+    child.close()
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from typing import Self
 
 
 class CommitCutter:
-    """Hands bytes on. Of the first connection that wrote a receipt and then sends COMMIT the answer is
-    swallowed and the line cut: the server has committed, and the client can't know. With ``closes`` the
-    server can't be reached from then on, so it can't be asked either."""
+    """Hands bytes on. Of the first connection that inserted into a table whose name has ``into`` and then
+    sends COMMIT the answer is swallowed and the line cut: the server has committed, and the client can't
+    know. With ``closes`` the server can't be reached from then on, so it can't be asked either."""
 
-    def __init__(self, host: str, port: int, *, closes: bool = False) -> None:
+    def __init__(self, host: str, port: int, *, closes: bool = False, into: bytes = b"receipts") -> None:
+        self.into = into
         self._server = (host, port)
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._door.getsockname()[1]
@@ -58,7 +59,7 @@ class _Line:
     def _up(self) -> None:
         try:
             while data := self.client.recv(65536):
-                if b"INSERT" in data and b"receipts" in data:
+                if b"INSERT" in data and self.owner.into in data:
                     self.wrote_receipt = True
                 if self.owner.armed and self.wrote_receipt and b"COMMIT" in data:
                     self.owner.armed = False

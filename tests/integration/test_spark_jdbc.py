@@ -1,10 +1,9 @@
-"""A table of PostgreSQL that executors read in parts over JDBC: one snapshot, the same values."""
+"""Tables and queries of PostgreSQL and MySQL that executors read over JDBC: one moment, the same values."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,15 +13,16 @@ import pytest
 from tests.integration.killing import ROOT
 from tests.integration.spark_parity import SETTINGS, located, table
 
+from sluiceway.duck import open_duckdb
 from sluiceway.run.runner import run
 
 if TYPE_CHECKING:
     from scripts.servers import Server
+    from tests.integration.jdbc_child import Child
 
 pytest.importorskip("pyspark", reason="no Spark: pyspark is not installed")
 pytestmark = [pytest.mark.postgres, pytest.mark.spark]
 
-DRIVER = "org.postgresql:postgresql:42.7.8"
 PIPELINE = """\
 pipeline: a
 sources: {a: {type: postgres, connection: db, table: t}}
@@ -75,20 +75,9 @@ print(json.dumps({"found": found, "parts": parts, "error": str(result.error or "
 """
 
 
-@pytest.fixture(scope="session")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The driver's jar, by Maven's own client."""
-    if os.environ.get("SLUICEWAY_SERVERS") == "off" or not shutil.which("mvn"):
-        pytest.skip("no JDBC driver: there is no mvn to fetch it")
-    folder = tmp_path_factory.mktemp("jars")
-    done = subprocess.run(
-        ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={DRIVER}", f"-DoutputDirectory={folder}"],
-        capture_output=True, text=True, check=False, cwd=folder,
-    )  # fmt: skip
-    jars = list(folder.glob("*.jar"))
-    if not jars:
-        pytest.skip(f"no JDBC driver: {done.stdout[-300:]}")
-    return jars[0]
+@pytest.fixture
+def driver(drivers: list[Path]) -> Path:
+    return next(jar for jar in drivers if jar.name.startswith("postgresql"))
 
 
 def _project(make_project: Any, more: str = "") -> Any:
@@ -166,3 +155,151 @@ def test_nan_is_refused_by_name(postgres: Server, pg: str, make_project: Any, dr
     assert "NaN can't be read as DECIMAL(12,2)" in error["message"]
     assert "Traceback" not in done.stderr
     assert os.environ["DB_URL"].split(":")[2].split("@")[0] not in done.stdout + done.stderr
+
+
+# queries, and MySQL --------------------------------------------------------------------------------------
+
+READING = "executors read over JDBC, in 1 parts"
+TO_BOTH = """\
+project: test
+environments:
+  embedded:
+    warehouse: {type: duckdb, path: embedded.duckdb}
+  spark:
+    engine: {type: spark}
+    warehouse: {type: duckdb, path: spark.duckdb}
+connections:
+  pg: {type: postgres, url: "${DB_URL}"}
+  my: {type: mysql, url: "${DB_URL}"}
+"""
+IN_MYSQL = [
+    """CREATE TABLE t (
+  id bigint, yes tinyint(1), ti tinyint, tu tinyint unsigned, su smallint unsigned, mi mediumint,
+  iu int unsigned, bu bigint unsigned, wide decimal(38,10), n decimal(10,2), f float, d double,
+  v varchar(20), l varchar(9) character set latin1, c char(5), lt longtext, vb varbinary(4), bb blob,
+  da date, dt datetime(6), whole datetime, ts timestamp(6) NULL, ye year, en enum('x','y'),
+  se set('p','q'), `a.b"` int)""",
+    """INSERT INTO t SELECT seq, seq % 2, -(seq % 100), seq % 256, seq * 60, -seq, seq * 100000,
+  seq * 1000000000000000, seq / 7, seq / 3, seq / 3, seq / 7e0, concat('é', seq), 'ü', 'a ', repeat('x', seq),
+  x'00ff', x'27', DATE_ADD('1500-01-01', INTERVAL seq * 17 DAY),
+  DATE_ADD('1582-10-01 00:00:00.000001', INTERVAL seq * 37 HOUR), '2026-03-29 02:30:00',
+  FROM_UNIXTIME(seq * 3600000.5), 2000 + seq % 50, 'x', 'p,q', seq FROM seq_1_to_300""",
+    "INSERT INTO t (id) VALUES (NULL)",
+    """INSERT INTO t VALUES (-9223372036854775808, 1, -128, 255, 65535, -8388608, 4294967295,
+  18446744073709551615, -1234567890123456789012345678.0123456789, -0.01, -0.0, 5e-324, '\\n', '', '', '😀',
+  '', '', '0001-01-01', '9999-12-31 23:59:59.999999', '1000-01-01', '2038-01-19 03:14:07.999999', 1901, 'y',
+  '', NULL)""",
+    """INSERT INTO t (id, f, d, da, dt) VALUES
+  (5, 3.4028234e38, 1.7976931348623157e308, '9999-12-31', '0001-01-01 00:00:00'),
+  (6, 1.1754944e-38, -0.0, '0000-01-15', '2026-01-01'), (7, 0.1, 0.1, '1582-10-10', '1582-10-10 10:10:10')""",
+]
+OF_MYSQL = (
+    "SELECT id, yes, ti, tu, bu, wide, n, f, d, v, c, lt, da, dt, ts, ye, en, 'lit' AS l, 1.5 AS half, "
+    "1/3 AS q, f * 2 AS ff, avg(d) OVER () AS av FROM t"
+)
+IN_POSTGRES = [
+    (
+        "CREATE TABLE t (id bigint, n numeric(20,5), day date, at timestamp, tz timestamptz, t text, "
+        "b bytea, r real)"
+    ),
+    (
+        "INSERT INTO t SELECT i, i / 3.0, DATE '1500-01-01' + i, TIMESTAMP '1582-10-01 00:00:00.000001' + "
+        "i * INTERVAL '1 hour', TIMESTAMPTZ '1900-01-01' + i * INTERVAL '1 day', 'é' || i, '\\x00', i / 3.0 "
+        "FROM generate_series(1, 300) AS i"
+    ),
+    "INSERT INTO t VALUES (NULL)",
+    (
+        "INSERT INTO t (id, day, at, tz) VALUES (-1, 'infinity', '-infinity', 'infinity'), "
+        "(-2, '-infinity', 'infinity', '-infinity')"
+    ),
+]
+SOURCES = [
+    pytest.param("mariadb", IN_MYSQL, "type: mysql, connection: my, table: t", id="mysql-table"),
+    pytest.param("mariadb", IN_MYSQL, f'type: mysql, connection: my, query: "{OF_MYSQL}"', id="mysql-query"),
+    pytest.param(
+        "postgres", IN_POSTGRES,
+        "type: postgres, connection: pg, query: \"SELECT *, 'x' AS l FROM t WHERE id IS NULL OR id <> 7\"",
+        id="postgres-query",
+    ),
+]  # fmt: skip
+
+
+def _both(make_project: Any, source: str, more: str = "") -> Any:
+    pipeline = (
+        f"pipeline: a\nsources: {{a: {{{source}}}}}\n{more}destination: {{table: mart.a, mode: replace}}\n"
+    )
+    return make_project({"pipelines/a.yml": pipeline}, settings=TO_BOTH)
+
+
+@pytest.mark.slow
+@pytest.mark.mysql
+@pytest.mark.parametrize(("server", "statements", "source"), SOURCES)
+def test_what_one_task_reads_is_cell_for_cell_the_same(
+    request: pytest.FixtureRequest,
+    jdbc_child: Child,
+    make_project: Any,
+    server: str,
+    statements: list[str],
+    source: str,
+) -> None:
+    there: Server = request.getfixturevalue(server)
+    name = there.create_database()
+    there.execute(*statements, database=name)
+    project = _both(make_project, source)
+    for environment in ("embedded", "spark"):
+        told = jdbc_child.ask(
+            "run", folder=str(project.folder), name="a", environment=environment, url=there.url_of(name)
+        )
+        assert told["error"] == ""
+        assert (READING in told["said"]) == (environment == "spark")
+    shape, rows = table(project.folder / "spark.duckdb")
+    assert (shape, rows) == table(project.folder / "embedded.duckdb")
+    assert len(rows) > 300
+
+
+@pytest.mark.slow
+@pytest.mark.mysql
+@pytest.mark.parametrize(
+    ("server", "source"),
+    [
+        ("postgres", ('type: postgres, connection: pg, query: "SELECT i AS id, random() AS r '
+                     'FROM generate_series(1, 200) AS i"')),
+        ("mariadb", 'type: mysql, connection: my, query: "SELECT seq AS id, rand() AS r FROM seq_1_to_200"'),
+    ],
+)  # fmt: skip
+def test_a_query_is_asked_once_however_often_its_rows_are_looked_at(
+    request: pytest.FixtureRequest, jdbc_child: Child, make_project: Any, server: str, source: str
+) -> None:
+    there: Server = request.getfixturevalue(server)
+    url = there.url_of(there.create_database())
+    step = "SELECT x.id, x.r, y.r AS again FROM a AS x JOIN a AS y ON x.id = y.id"
+    project = _both(make_project, source, f"transform:\n  - sql: {step}\n")
+    told = jdbc_child.ask("run", folder=str(project.folder), name="a", environment="spark", url=url)
+    assert told["error"] == ""
+    assert READING in told["said"]
+    with open_duckdb() as con:
+        con.execute(f"ATTACH '{project.folder}/spark.duckdb' AS w (READ_ONLY)")
+        counted = con.execute(
+            "SELECT count(*), count(DISTINCT r), count(*) FILTER (r <> again) FROM w.mart.a"
+        )
+        assert counted.fetchall() == [(200, 200, 0)]
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize(
+    ("columns", "more"),
+    [
+        ("id int, h time", ""),
+        ("id int, b bit(9)", ""),
+        ("id int, g geometry", ""),
+        ("id int, u uuid", ""),
+        ("id int, day date", ", zero_dates: as_null"),
+        ("id int", ", columns: {id: VARCHAR}"),
+    ],
+)
+def test_what_is_not_known_to_be_right_of_mysql_is_left_to_the_embedded_engine(
+    mariadb: Server, maria: str, make_project: Any, columns: str, more: str
+) -> None:
+    mariadb.execute(f"CREATE TABLE t ({columns})", database=maria)
+    project = _both(make_project, f"type: mysql, connection: my, table: t{more}")
+    assert located(project) is None

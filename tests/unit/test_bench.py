@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.anomalies import RATE, judged_right, measure
 from bench.measure import Contender, Measured, contest
 from bench.report import Table, summary
 from bench.workloads import same_counts, same_run
@@ -83,3 +84,17 @@ def test_a_wrong_result_meets_no_goal(capsys: pytest.CaptureFixture[str]) -> Non
     assert "not met" in summary([table])
     assert math.isclose(table.least("wall"), 2.0)
     capsys.readouterr()
+
+
+def test_the_anomaly_rule_finds_what_is_planted_in_histories_and_little_else() -> None:
+    figures = measure(20)
+    assert figures["recall"] >= 0.9
+    assert figures["precision"] >= 0.9
+    assert figures["rate"] <= 2 * RATE  # 600 points: the stated rate is six of them
+
+
+def test_figures_below_what_is_asked_are_wrong() -> None:
+    good = {"precision": 0.95, "recall": 0.95, "events": 80, "rate": 0.002, "series": 100}
+    assert judged_right(json.dumps(good)).startswith("ok ")
+    for worse in ({"precision": 0.89}, {"recall": 0.89}, {"rate": 0.02}):
+        assert not judged_right(json.dumps({**good, **worse})).startswith("ok")

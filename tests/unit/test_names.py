@@ -19,6 +19,8 @@ ROWS = [{"id": 1, "v": 10}, {"id": 2, "v": None}]
         "DataPipeline", "PipelineConfig", "PipelineResult", "ETLProcessor", "ETLConfig", "ETLResult",
         "ETLException", "DevelopmentException", "DataValidationError", "DataQualityError", "ExtractResult",
         "TransformResult", "LoadResult", "ValidationResult", "QualityResult", "SluicewayError",
+        "DataQualityManager", "DataQualityWorkflow", "DataQualityAnalytics", "QualityConfig", "QualityAlert",
+        "MonitoringResult", "QualityWorkflowResult", "TrendAnalysis",
     ],
 )  # fmt: skip
 def test_a_promised_name_is_there(name):
@@ -34,6 +36,13 @@ def test_a_promised_name_is_there(name):
              "load_data", "update_metadata"],
         ),
         ("ETLProcessor", ["execute_etl_process", "extract_phase", "transform_phase", "load_phase"]),
+        (
+            "DataQualityManager",
+            ["profile_data", "validate_data", "monitor_data_quality", "detect_quality_degradation",
+             "alert_quality_issues"],
+        ),
+        ("DataQualityWorkflow", ["execute_quality_workflow"]),
+        ("DataQualityAnalytics", ["analyze_quality_trends"]),
     ],
 )  # fmt: skip
 def test_its_methods_are_coroutines(owner, methods):
@@ -47,6 +56,12 @@ def test_results_carry_their_fields():
     }
     assert {"extract_records", "transform_records", "load_records", "execution_time"} <= {
         f.name for f in fields(sluiceway.ETLResult)
+    }
+    assert {"success", "dataset_id", "quality_score", "issues_count", "report_url"} <= {
+        f.name for f in fields(sluiceway.QualityWorkflowResult)
+    }
+    assert {"trends", "anomalies", "insights", "recommendations"} <= {
+        f.name for f in fields(sluiceway.TrendAnalysis)
     }
     for name in ("passed", "is_valid", "errors", "results", "summary", "issues", "has_issues"):
         assert hasattr(sluiceway.ValidationResult(()), name), name

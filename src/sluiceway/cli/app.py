@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 blocked by the gate.
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import signal
 import sys
@@ -31,15 +32,25 @@ COMMANDS = (
     "plan",
     "explain",
     "check",
+    "profile",
+    "suggest",
+    "rules",
+    "contract",
+    "quality",
     "quarantine",
     "runs",
     "rollback",
+    "fix",
     "lineage",
+    "alerts",
     "connectors",
+    "import",
+    "export",
     "schema",
     "doctor",
 )
-"""In the order in which a newcomer meets them. ``NAME`` is ``sluiceway.cli.NAME:command``."""
+"""In the order in which a newcomer meets them. ``NAME`` is ``sluiceway.cli.NAME:command``; Python's own
+words get an underscore (``import_``)."""
 
 EPILOG = "Start with:  sluiceway demo   (real data, one command)   or   sluiceway init my-project"
 
@@ -53,7 +64,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"sluiceway.cli.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = importlib.import_module(f"sluiceway.cli.{module}").command
         assert isinstance(command, click.Command)
         return command
 

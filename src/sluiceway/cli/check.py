@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -25,8 +25,21 @@ __all__ = ["command"]
     help="An Open Data Contract Standard file (*.odcs.yaml): judge data by it as it stands.",
 )
 @click.option("--vars", "values", multiple=True, metavar="K=V|JSON", help="Values of :names in SQL.")
+@click.option(
+    "--metrics",
+    type=click.Choice(("basic", "full", "off")),
+    default="basic",
+    show_default=True,
+    help="With --contract: what is kept for the history. A pipeline says it in quality.metrics.",
+)
 @common
-def command(options: Options, target: str, contract: Path | None, values: tuple[str, ...]) -> int:
+def command(
+    options: Options,
+    target: str,
+    contract: Path | None,
+    values: tuple[str, ...],
+    metrics: Literal["basic", "full", "off"],
+) -> int:
     """Judge a pipeline's result, a dataset, a file or a connection's table; publish nothing.
 
     A pipeline's sources, steps and rules are computed and judged as a run would. With --contract, a
@@ -42,18 +55,27 @@ def command(options: Options, target: str, contract: Path | None, values: tuple[
         with Progress(options.console) as progress:
             result = check_pipeline(pipeline, progress=progress)
     else:
-        result = _by_contract(options, target, contract)
+        result = _by_contract(options, target, contract, metrics)
     print_result(options.console, result, judged_only=True)
     options.console.document(result.as_dict())
     return exit_code(result)
 
 
-def _by_contract(options: Options, target: str, contract: Path) -> RunResult:
+def _by_contract(
+    options: Options, target: str, contract: Path, metrics: Literal["basic", "full", "off"]
+) -> RunResult:
     from sluiceway.run.check import check_data
+    from sluiceway.spec.model import QualitySpec
 
     if not contract.is_file():
         raise ConfigError(f"there is no contract '{contract}'", hint="give --contract a *.odcs.yaml file")
-    return check_data(target, contract, project=_project(options, target), environment=options.environment)
+    return check_data(
+        target,
+        contract,
+        project=_project(options, target),
+        environment=options.environment,
+        quality=QualitySpec(metrics=metrics),
+    )
 
 
 def _project(options: Options, target: str) -> Project | None:

@@ -40,6 +40,7 @@ DELAYS = """
 @common
 def command(options: Options, folder: Path, force: bool) -> None:
     """Run real pipelines over a year of flights into a lake that you can query."""
+    from sluiceway.cli.demo_quality import workbench
     from sluiceway.cli.scaffold import write_project
     from sluiceway.spec.project import load_project
 
@@ -59,6 +60,7 @@ def command(options: Options, folder: Path, force: bool) -> None:
         "query": demo.query(),
         "quarantine": demo.quarantined(),
         "lineage": demo.lineage("mart.daily.mean_dep_delay"),
+        "quality": workbench(demo.options, folder),
         "next": _next(console, folder),
     }
     console.document(document)
@@ -240,6 +242,8 @@ def _next(console: Console, folder: Path) -> list[str]:
         "sluiceway quarantine show --pipeline flights --limit 5": "rows that were turned away",
         "sluiceway runs list": "what ran, the blocked run too",
         "sluiceway check flights_strict": "judge it again, load nothing",
+        "sluiceway quality anomalies mart.flights": "values that stand out, with their rows",
+        "sluiceway rules list departures": "its rules, in shadow and enforced",
         "sluiceway run flights": "again: the same rows, merged by key",
     }
     console.say("\nnext:", "bold")

@@ -17,7 +17,7 @@ from sluiceway.errors import SluicewayError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sluiceway.spec.model import Project
+    from sluiceway.spec.model import EnvironmentSpec, Project
 
 __all__ = ["command"]
 
@@ -104,9 +104,28 @@ def _of_project(options: Options) -> Iterator[Finding]:
     yield Finding("project", "ok", f"{project.name}, environment {environment.name}")
     yield from _pipelines(options, project)
     yield _guarded(f"warehouse ({environment.warehouse.get('type')})", lambda: _warehouse(options, project))
+    yield from _drivers(environment)
     yield _guarded("metadata store", lambda: _store(project))
     yield _locks(project.folder)
     yield _disk(project.folder)
+
+
+def _drivers(environment: EnvironmentSpec) -> Iterator[Finding]:
+    """Without a JDBC driver Spark does the same work, but rows of databases pass through this machine."""
+    if environment.engine.type != "spark":
+        return
+    from sluiceway.engines.spark_options import DRIVERS, driver_given
+
+    conf = environment.engine.options.get("conf") or {}
+    used = {str(place.get("type")) for place in (environment.warehouse, *environment.connections.values())}
+    for kind in sorted(used & set(DRIVERS)):
+        jar, package = DRIVERS[kind]
+        if driver_given(jar, conf.get):
+            yield Finding(f"JDBC driver for {kind}", "ok", f"engine.conf gives {jar}")
+        else:
+            said = "not given: its rows pass through this machine, not from executor to server"
+            hint = f"engine: {{conf: {{spark.jars.packages: {package}}}}}"
+            yield Finding(f"JDBC driver for {kind}", "warn", said, hint)
 
 
 def _pipelines(options: Options, project: Project) -> Iterator[Finding]:

@@ -83,7 +83,8 @@ def _checks(console: Console, node: dict[str, Any], *, sql: bool) -> None:
         if isinstance(check, str):  # the quarantine node lists names only
             console.say(f"    rows that fail {check}")
             continue
-        console.say(f"    {check['id']}: else {check['on_fail']}; judged {check['how']}")
+        outcome = "in shadow" if check["shadow"] else f"else {check['on_fail']}"
+        console.say(f"    {check['id']}: {outcome}; judged {check['how']}")
         if sql:
             texts = [check["fails_where"], *check["queries"]]
             for line in [line for text in texts if text for line in text.splitlines()]:

@@ -74,7 +74,15 @@ def _print(options: Options, run: dict[str, Any]) -> None:
     records = ", ".join(f"{n:,} {what}" for what, n in run["records"].items() if n is not None)
     console.say(f"  {records}")
     checks = [
-        (c["id"], c["phase"], c["on_fail"], c["failing"], c["total"], c["passed"], c["message"])
+        (
+            c["id"],
+            c["phase"],
+            "shadow" if c["shadow"] else c["on_fail"],
+            c["failing"],
+            c["total"],
+            c["passed"],
+            c["message"],
+        )
         for c in run.get("checks", [])
     ]
     columns = ("check", "phase", "on_fail", "failing", "of", "passed", "message")

@@ -72,16 +72,30 @@ def _records(result: RunResult, *, judged_only: bool) -> str:
 
 def _checks(console: Console, result: RunResult) -> None:
     """The checks that found something, one a line; the others are counted."""
-    found = [check for check in result.checks if check.failing]
+    shadow = [check for check in result.checks if check.check.rule.shadow]
+    enforced = [check for check in result.checks if not check.check.rule.shadow]
+    found = [check for check in enforced if check.failing]
     rows = [
         (check.check.id, check.check.phase, check.failing, check.total, _share(check), _mark(check, result))
         for check in found
     ]
     console.table(("check", "phase", "failing", "of", "share", "result"), rows, ("failing", "of", "share"))
-    passed = len(result.checks) - len(found)
-    proven = f", {result.proven} of them proven from metadata" if result.proven else ""
-    if result.checks:
-        console.say(f"  {passed} of {len(result.checks)} checks found nothing{proven}")
+    proven = sum(check.proven for check in enforced)
+    said = f", {proven} of them proven from metadata" if proven else ""
+    if enforced:
+        console.say(f"  {len(enforced) - len(found)} of {len(enforced)} checks found nothing{said}")
+    if shadow:
+        _shadow(console, shadow)
+
+
+def _shadow(console: Console, shadow: list[CheckResult]) -> None:
+    """Rules on trial, apart from those that count."""
+    found = [check for check in shadow if check.failing]
+    would = [check for check in found if not check.passed]
+    said = f"; {len(would)} would not have passed" if would else ""
+    console.say(f"  in shadow: {len(shadow) - len(found)} of {len(shadow)} checks found nothing{said}")
+    rows = [(check.check.id, check.failing, check.total, _share(check)) for check in found]
+    console.table(("shadow check", "failing", "of", "share"), rows, ("failing", "of", "share"))
 
 
 def _share(check: CheckResult) -> str:
@@ -98,8 +112,11 @@ def _mark(check: CheckResult, result: RunResult) -> str:
     on_fail = check.check.rule.effective_on_fail
     if on_fail == "warn":
         return "noted" if check.check.rule.severity == "info" else "warning"
-    if on_fail in ("quarantine", "fix"):
-        return {"quarantine": "quarantined", "fix": "fixed"}[on_fail]
+    if on_fail == "quarantine":
+        return "quarantined"
+    if on_fail == "fix":
+        rest = check.failing - check.fixed
+        return f"{check.fixed:,} fixed" + (f", {rest:,} quarantined" if rest else "")
     return f"tolerated (up to {check.check.rule.tolerance})"
 
 
@@ -142,6 +159,8 @@ def _next(result: RunResult, *, judged_only: bool) -> list[tuple[str, str]]:
     commands = []
     if result.records.quarantined or result.records.rejected:
         commands.append(("the rows turned away", f"sluiceway quarantine list --run {result.run_id}"))
+    if any(check.fixed for check in result.checks):
+        commands.append(("what was put right", f"sluiceway fix list --run {result.run_id}"))
     if result.table:
         commands.append(("where it comes from", f"sluiceway lineage {result.table}"))
     return commands

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.database import Session, TargetColumn
-from sluiceway.connectors.dbsink import _ROWS, DatabaseSink
+from sluiceway.connectors.dbsink import _ROWS
 from sluiceway.connectors.dialects import MYSQL
+from sluiceway.connectors.jdbcsink import ExecutorSink, Landing, Workroom
 from sluiceway.connectors.myclient import MAX_NAME, MyServer, my_errors
+from sluiceway.connectors.myjdbc import jdbc_target, landing
+from sluiceway.connectors.myplace import MyPlace
 from sluiceway.connectors.mytypes import (
     MyColumn,
     describe_sql,
@@ -29,7 +30,7 @@ from sluiceway.connectors.mytypes import (
     quoted,
     unsupported,
 )
-from sluiceway.connectors.pipe import CopyPipe, copy_pipe
+from sluiceway.connectors.pipe import copy_pipe, fed
 from sluiceway.duck import literal, relation
 from sluiceway.errors import DestinationError, LockTimeoutError
 from sluiceway.exchange import SYSTEM_SCHEMA, PublishOrder, Receipt, Staged
@@ -94,7 +95,7 @@ class _MySession:
             self.con.close()
 
 
-class MysqlSink(DatabaseSink):
+class MysqlSink(ExecutorSink):
     system = "MySQL"
     dialect = MYSQL
     name_bytes = MAX_NAME
@@ -292,7 +293,7 @@ class MysqlSink(DatabaseSink):
         if not isinstance(session, _MySession):
             raise TypeError("a session of another system")
         listed = ", ".join(self.dialect.ident(name) for name in names)
-        with copy_pipe(con, sql, self._folder, _CSV) as pipe, _fed(pipe) as path:
+        with copy_pipe(con, sql, self._folder, _CSV) as pipe, fed(pipe) as path:
             # NULL is the bare word: a text 'NULL' comes quoted
             taken = session.load(
                 f"LOAD DATA LOCAL INFILE {self.dialect.literal(path)} INTO TABLE "
@@ -302,14 +303,26 @@ class MysqlSink(DatabaseSink):
             )
             if pipe.failed is not None:
                 raise pipe.failed
-        warnings = session.rows("SHOW WARNINGS LIMIT 3")
-        if warnings:
-            told = "; ".join(str(row[2]) for row in warnings)
-            raise DestinationError(
-                f"{'.'.join(target)}: MySQL would have changed values: {told}",
-                hint="nothing was published; cast the column in the transform so that its values fit",
-                details={"final": True},
-            )
+        _refuse_changes(session, ".".join(target))
+        return taken
+
+    # of executors -----------------------------------------------------------------------------------
+
+    def _address(self) -> dict[str, Any] | None:
+        return jdbc_target(self.server)
+
+    def _workroom(self) -> Workroom:
+        with self._errors("the working tables"):
+            return MyPlace(self.server, lambda: self._errors("the working tables"))
+
+    def _landing(self, type_: str) -> Landing | None:
+        return landing(type_, mariadb=self.is_mariadb)
+
+    def _changed(self, session: Session, sql: str) -> int:
+        assert isinstance(session, _MySession)
+        with session.con.cursor() as cursor:
+            taken: int = cursor.execute(sql)
+        _refuse_changes(session, "the rows of the executors")
         return taken
 
     # locks ------------------------------------------------------------------------------------------
@@ -356,6 +369,18 @@ class MysqlSink(DatabaseSink):
         return f"mysql://{self.server.host}", f"{table.namespace}.{table.name}"
 
 
+def _refuse_changes(session: Session, what: str) -> None:
+    """Where values did not fit, strict or not, it says so by warnings."""
+    warnings = session.rows("SHOW WARNINGS LIMIT 3")
+    if warnings:
+        told = "; ".join(str(row[2]) for row in warnings)
+        raise DestinationError(
+            f"{what}: MySQL would have changed values: {told}",
+            hint="nothing was published; cast the column in the transform so that its values fit",
+            details={"final": True},
+        )
+
+
 def _spelled(column: MyColumn) -> str:
     """The type as a temporary table takes it: a bare timestamp column would update itself."""
     if column.spelled.lower().startswith("timestamp"):
@@ -368,31 +393,3 @@ def _spelled(column: MyColumn) -> str:
 def _key(name: str) -> str:
     """The name of a lock, which may have 64 characters."""
     return f"'sluiceway {hashlib.sha256(name.encode()).hexdigest()[:40]}'"
-
-
-@contextmanager
-def _fed(pipe: CopyPipe) -> Iterator[str]:
-    """A path that the client library can open and read to the end. It opens files by name, and opening
-    DuckDB's pipe would wait for ever where DuckDB failed before it began."""
-    reader, writer = os.pipe()
-
-    def feed() -> None:
-        try:
-            for chunk in pipe.chunks():
-                left = chunk
-                while left:
-                    left = left[os.write(writer, left) :]
-        except BrokenPipeError:
-            pass  # the client stopped reading, and says why
-        except Exception:  # noqa: BLE001, S110 DuckDB's error, kept as pipe.failed and raised by the caller
-            pass
-        finally:
-            os.close(writer)
-
-    thread = threading.Thread(target=feed, name="sluiceway-feed", daemon=True)
-    thread.start()
-    try:
-        yield f"/dev/fd/{reader}"
-    finally:
-        os.close(reader)
-        thread.join()

@@ -18,6 +18,7 @@ from sluiceway.connectors.attached import first_line
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
 from sluiceway.connectors.dialects import MYSQL
 from sluiceway.connectors.myclient import MyServer, MysqlKeys, my_errors, scan_failure
+from sluiceway.connectors.myjdbc import located
 from sluiceway.connectors.mysink import MysqlSink
 from sluiceway.connectors.mytypes import MyColumn, describe_sql, my_column, quoted
 from sluiceway.duck import ident, literal, open_duckdb, relation
@@ -71,6 +72,7 @@ class MysqlSource:
         self.table = None if config.table is None else self._parse(config.table)
         self._columns: tuple[MyColumn, ...] | None = None
         self._own: duckdb.DuckDBPyConnection | None = None
+        self._looked = False
         if not self.server.database:
             if self.table is None:
                 raise SpecError("a query needs a database", where=context.where, hint="add database: NAME")
@@ -166,7 +168,22 @@ class MysqlSource:
     # the rows ---------------------------------------------------------------------------------------
 
     def locate(self, read: Read) -> Location | None:
-        return None
+        """The rows as one statement, that one task runs; None for declared types, for dates that may be no
+        dates, and for types for which a JDBC driver is not known to be right."""
+        columns = self._read_columns()
+        if isinstance(self.config.columns, dict) or read.columns is not None:
+            return None
+        if self.config.zero_dates == "as_null" and any(c.zero for c in columns):
+            return None
+        place = located(self.server, self._from(), columns, self._remote_since(read))
+        if place is not None:
+            self._refuse_values(columns)
+            self._looked = True
+        return place
+
+    def _from(self) -> str:
+        """What stands in FROM, on the server."""
+        return MYSQL.relation(*self.table) if self.table is not None else f"({self._query()}) AS _query"
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         if engine.name != "duckdb":
@@ -175,7 +192,9 @@ class MysqlSource:
 
     def _scan(self, con: duckdb.DuckDBPyConnection, read: Read) -> str:
         columns = self._read_columns()
-        self._refuse_values(columns)
+        if not self._looked:
+            self._refuse_values(columns)
+        self._looked = False
         alias = f"_source_{self.context.name or 'mysql'}"
         with my_errors(self.server, SourceError, what=self._what):
             self.server.attach(con, alias)
@@ -236,7 +255,7 @@ class MysqlSource:
 
     def _refuse_values(self, columns: tuple[MyColumn, ...]) -> None:
         """Values that the scanner would change in silence: looked for first, on the server."""
-        of = MYSQL.relation(*self.table) if self.table is not None else f"({self._query()}) AS _query"
+        of = self._from()
         zero = [c for c in columns if c.zero] if self.config.zero_dates == "fail" else []
         flags = [c for c in columns if c.flag]
         tests = [

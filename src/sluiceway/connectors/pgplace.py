@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +160,28 @@ class PgPlace:
         if taken != stage.rows:
             raise DestinationError(f"{name}: of {stage.rows} rows PostgreSQL took {taken}")
         return table
+
+    def blank(self, name: str, columns: Sequence[tuple[str, str]]) -> str:
+        """An empty table for others to write into; its quoted name."""
+        table = self._table(name)
+        listed = ", ".join(f"{ident(n)} {t}" for n, t in columns)
+        self.run(f"DROP TABLE IF EXISTS {table}")
+        self.run(f"CREATE UNLOGGED TABLE {table} ({listed})")
+        return table
+
+    def sealed(self, name: str, timeout: float) -> str:
+        """Give the table another name, once nobody writes to it any more: a statement that comes later finds
+        no table. DestinationError after ``timeout`` seconds."""
+        table, sealed = self._table(name), self._table(f"{name}_sealed")
+        self.run(f"SET lock_timeout = {max(1, round(timeout * 1000))}")
+        self.run(f"ALTER TABLE {table} RENAME TO {ident(f'{self._id}_{name}_sealed')}")
+        self.run("SET lock_timeout = 0")
+        del self._tables[name]
+        return sealed
+
+    def distinct(self, name: str) -> str:
+        """The rows of a sealed table, each once."""
+        return self.make(f"{name}_once", f"SELECT DISTINCT * FROM {self._table(f'{name}_sealed')}", None)
 
     def _retype(self, table: str, types: Mapping[str, str]) -> None:
         if types:

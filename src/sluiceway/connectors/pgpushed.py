@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sluiceway.connectors import ledger
-from sluiceway.connectors.dbsink import DatabaseSink, carried_out, is_here
+from sluiceway.connectors.dbsink import carried_out, is_here
+from sluiceway.connectors.jdbcsink import ExecutorSink
 from sluiceway.connectors.loading import load
 from sluiceway.connectors.pgplace import PgPlace
 from sluiceway.duck import ident, relation
@@ -42,7 +43,7 @@ def server_columns(columns: list[PgColumn], types: dict[str, str] | None = None)
     return ", ".join(listed)
 
 
-class PushedDown(DatabaseSink):
+class PushedDown(ExecutorSink):
     """The part of the sink that serves ``engine: warehouse``; all else is as with any engine."""
 
     server: PgServer
@@ -61,10 +62,6 @@ class PushedDown(DatabaseSink):
         engine.enter(place)  # type: ignore[attr-defined]  # the engine of that name has it
 
     def _pg_columns(self, session: Session, table: TableName) -> list[PgColumn]:
-        raise NotImplementedError
-
-    def _changed(self, session: Session, sql: str) -> int:
-        """Run a statement; how many rows it wrote."""
         raise NotImplementedError
 
     def _prepare_table(self, session: Session, schema: Schema, order: PublishOrder) -> None:

@@ -16,6 +16,8 @@ from sluiceway.connectors.database import Session, TargetColumn
 from sluiceway.connectors.dbsink import _ROWS
 from sluiceway.connectors.dialects import POSTGRES
 from sluiceway.connectors.pgclient import MAX_NAME, PgServer, pg_errors
+from sluiceway.connectors.pgjdbc import jdbc_target, landing
+from sluiceway.connectors.pgplace import PgPlace
 from sluiceway.connectors.pgpushed import PushedDown
 from sluiceway.connectors.pgtypes import (
     PgColumn,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from sluiceway.connectors.base import ConnectorContext
+    from sluiceway.connectors.jdbcsink import Landing, Workroom
     from sluiceway.exchange import Staged
 
 __all__ = ["PostgresSink"]
@@ -212,6 +215,17 @@ class PostgresSink(PushedDown):
                 for chunk in pipe.chunks():
                     copy.write(chunk)
             return cursor.rowcount
+
+    # of executors -----------------------------------------------------------------------------------
+
+    def _address(self) -> dict[str, Any] | None:
+        return jdbc_target(self.server)
+
+    def _workroom(self) -> Workroom:
+        return PgPlace(self.server, self._folder, lambda: (self._duckdb(), self.alias))
+
+    def _landing(self, type_: str) -> Landing | None:
+        return landing(type_)
 
     # locks ------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from sluiceway.duck import literal, load_extension, open_duckdb
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["CopyPipe", "copy_pipe", "of_one_thread"]
+__all__ = ["CopyPipe", "copy_pipe", "fed", "of_one_thread"]
 
 _CHUNK = 1 << 16
 """What a pipe holds; larger reads, into new memory each time, cost a tenth more."""
@@ -122,3 +122,31 @@ def of_one_thread(
         yield own
     finally:
         own.close()
+
+
+@contextmanager
+def fed(pipe: CopyPipe) -> Iterator[str]:
+    """A path that the client library can open and read to the end. It opens files by name, and opening
+    DuckDB's pipe would wait for ever where DuckDB failed before it began."""
+    reader, writer = os.pipe()
+
+    def feed() -> None:
+        try:
+            for chunk in pipe.chunks():
+                left = chunk
+                while left:
+                    left = left[os.write(writer, left) :]
+        except BrokenPipeError:
+            pass  # the client stopped reading, and says why
+        except Exception:  # noqa: BLE001, S110 DuckDB's error, kept as pipe.failed and raised by the caller
+            pass
+        finally:
+            os.close(writer)
+
+    thread = threading.Thread(target=feed, name="sluiceway-feed", daemon=True)
+    thread.start()
+    try:
+        yield f"/dev/fd/{reader}"
+    finally:
+        os.close(reader)
+        thread.join()

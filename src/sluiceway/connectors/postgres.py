@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 from sluiceway.connectors.attached import first_line
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
 from sluiceway.connectors.pgclient import PgServer, PostgresKeys, pg_errors, scan_failure
-from sluiceway.connectors.pgjdbc import located
+from sluiceway.connectors.pgjdbc import located, located_query
 from sluiceway.connectors.pgsink import PostgresSink
 from sluiceway.connectors.pgtypes import PgColumn, describe_sql, free_numeric, pg_column, pg_type
 from sluiceway.connectors.pgzeros import ZeroWatch, over
@@ -169,15 +169,17 @@ class PostgresSource:
     # the rows ---------------------------------------------------------------------------------------
 
     def locate(self, read: Read) -> Location | None:
-        """The table in parts, as of one snapshot that is held until ``close``; None for queries, small
-        tables, declared types, and types for which a JDBC driver is not known to be right."""
-        if self.table is None or isinstance(self.config.columns, dict) or read.columns is not None:
+        """The table in parts, or the query as one, as of one snapshot that is held until ``close``; None for
+        small tables, declared types, and types for which a JDBC driver is not known to be right."""
+        if isinstance(self.config.columns, dict) or read.columns is not None:
             return None
-        columns = self._read_columns()
+        columns, since = self._read_columns(), self._since(read, "postgres")
         with pg_errors(self.server, SourceError, what=self._what):
             held = self.server.connect(f"sluiceway: source {self.context.name}")
             self._held.append(held)
-            return located(held, self.server, self.table, columns, self._since(read, "postgres"))
+            if self.table is None:
+                return located_query(held, self.server, self._query(), columns, since)
+            return located(held, self.server, self.table, columns, since)
 
     def _release(self) -> None:
         for held in self._held:

@@ -7,6 +7,7 @@ files and from files to the destination: none pass through the driver but result
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import uuid
@@ -19,7 +20,7 @@ from sluiceway.duck import cast_select, literal
 from sluiceway.engines.base import BatchFunction, Capabilities, Engine, EnginePlan, EngineSettings, Stage
 from sluiceway.engines.duckdb import DuckDBEngine, scan_files
 from sluiceway.engines.spark_errors import spark_errors
-from sluiceway.engines.spark_jdbc import has_driver, jdbc_frame
+from sluiceway.engines.spark_jdbc import SparkDelivery, has_driver, jdbc_frame
 from sluiceway.engines.spark_options import SparkOptions, options_of
 from sluiceway.engines.spark_scan import mapped, readable_there, scanned
 from sluiceway.engines.spark_session import open_session, stop_session
@@ -42,6 +43,7 @@ __all__ = ["SparkEngine"]
 _SCAN = re.compile(r"^\(\d+\) (?:Scan|BatchScan|InMemoryTableScan)\b", re.MULTILINE)
 """How the details of EXPLAIN FORMATTED begin, one an operator."""
 
+log = logging.getLogger("sluiceway.engines.spark")
 _BAD = "_sluiceway_bad"
 _ASKED = 16
 """Tasks that look whether executors can read text files: more than most clusters have executors."""
@@ -247,8 +249,9 @@ class SparkEngine:
             return self._named(frame)
 
     def _jdbc(self, location: Location) -> str | None:
-        if crossing(location.schema) or not has_driver(self.connection, location):
+        if not has_driver(self.connection, location.options["jar"]):
             return None
+        log.info("executors read over JDBC, in %d parts", len(location.options["parts"]))
         with spark_errors():
             return self._named(jdbc_frame(self.connection, location))
 
@@ -276,6 +279,12 @@ class SparkEngine:
             bad_files=stage.bad_files,
             bounds=stage.bounds,
         )
+
+    def delivery(self, stage: Stage) -> SparkDelivery | None:
+        """Who can write the good rows into a database; None where there are none."""
+        if not stage.files:
+            return None
+        return SparkDelivery(self.connection, tuple(map(_uri, stage.files)), spark_schema(stage.schema))
 
     def map(self, name: str, sql: str, function: BatchFunction, schema: Schema, batch_size: int) -> Stage:
         def given(batches: Iterator[Any]) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -12,7 +13,15 @@ from sluiceway.sql.sessions import SPARK
 if TYPE_CHECKING:
     from sluiceway.engines.base import EngineSettings
 
-__all__ = ["SESSION", "SparkOptions", "options_of"]
+__all__ = ["DRIVERS", "JARS", "SESSION", "SparkOptions", "driver_given", "options_of"]
+
+JARS = ("spark.jars", "spark.jars.packages", "spark.driver.extraClassPath")
+"""Settings that give Spark a jar."""
+DRIVERS = {
+    "postgres": ("postgresql", "org.postgresql:postgresql:42.7.8"),
+    "mysql": ("mariadb-java-client", "org.mariadb.jdbc:mariadb-java-client:3.5.6"),
+}
+"""By connector: what the name of its JDBC driver's jar holds, and the package that was tested."""
 
 SESSION = {
     **SPARK,
@@ -74,6 +83,15 @@ class SparkOptions(BaseModel):
         if self.master and self.remote:
             raise ValueError("engine has both master and remote: keep one (remote is Spark Connect)")
         return self
+
+
+def driver_given(jar: str, settings: Callable[[str], object]) -> bool:
+    """Whether one of Spark's settings gives a jar of this name; Spark comes with no driver.
+
+    >>> driver_given("postgresql", {"spark.jars": "/opt/postgresql-42.7.8.jar"}.get)
+    True
+    """
+    return any(jar in str(settings(key) or "") for key in JARS)
 
 
 def options_of(settings: EngineSettings) -> SparkOptions:

@@ -10,9 +10,9 @@ from sqlglot import exp
 
 from sluiceway.errors import PlanError, Where
 from sluiceway.plan.conform import Conformed, conform
+from sluiceway.plan.fixing import FIXED, Fixing, fixed_value, fixing_of, require_primitives
 from sluiceway.plan.lineage import Lineage, column_lineage
 from sluiceway.plan.nodes import (
-    BEFORE,
     NUMBERED,
     AuditGate,
     AuditSource,
@@ -22,16 +22,19 @@ from sluiceway.plan.nodes import (
     Publish,
     PythonStep,
     Quarantine,
-    Stage,
     Transform,
 )
 from sluiceway.plan.spooling import Spooling
-from sluiceway.rules.base import BATCH, TARGET, RuleContext
-from sluiceway.rules.fuse import Check, any_bit, assign, mask_expressions, number_checks
+from sluiceway.plan.staging import staging, values_as_they_came
+from sluiceway.rules.base import BATCH, TARGET, RuleContext, column
+from sluiceway.rules.fuse import (
+    Check,
+    assign,
+    number_checks,
+)
 from sluiceway.rules.params import condition
 from sluiceway.schema import Column, Schema
 from sluiceway.spec.model import SchemaContract
-from sluiceway.sql.primitives import call
 from sluiceway.sql.safe import check_supported, tables_of
 from sluiceway.sql.translate import DIALECT, translate
 from sluiceway.sql.typing import describe
@@ -68,6 +71,7 @@ class _Builder:
     """Steps that may be run by other SQL than that which says what they do: lineage reads the latter."""
     numbered: dict[str, Schema] = field(default_factory=dict)
     """Spooled relations as they are read with the numbers of their rows."""
+    past: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
     binds: dict[str, Any] = field(default_factory=dict)
 
     def compile_steps(self) -> str:
@@ -171,6 +175,7 @@ class _Builder:
                 destination="" if source else str(self.pipeline.destination.table),
                 timezone=self.pipeline.sources[source].config.timezone if source else "UTC",
                 variables=self.pipeline.variables,
+                past=self.past,
             )
             declared.rule.validate_for(ctx)
             checks.append(Check("", declared.rule, declared.where, ctx, ctx.phase, source))
@@ -192,6 +197,26 @@ class _Builder:
         for own in check.measures.queries:
             translate(own, self.dialect, schemas=inputs, where=check.where)
 
+    def fixing(self, checks: tuple[Check, ...], result: Schema, last: str) -> Fixing | None:
+        """The node of what ``on_fail: fix`` changes; each fix is asked of the binder and of the engine's
+        dialect by itself, so that what can't be done there is told with its place."""
+        fixing = fixing_of(checks, result, last)
+        if fixing is None:
+            return None
+        inputs = {**self.relations, BATCH: result}
+        for check in fixing.values():
+            value = fixed_value(check, column(check.rule.columns_used[0]))
+            query = exp.select(exp.alias_(value, "_mended")).from_(exp.table_(BATCH, quoted=True))
+            describe(query, inputs, check.where)
+            require_primitives(check, value, self.dialect)
+            translate(query, self.dialect, schemas=inputs, where=check.where)
+        where = fixing.checks[0].where
+        known = {name: self._schema(name, where) for name in tables_of(fixing.query)}
+        schema = describe(fixing.query, known, where)
+        translate(fixing.query, self.dialect, schemas=known, where=where)
+        self.relations[FIXED] = schema
+        return fixing
+
 
 def build(
     pipeline: Pipeline,
@@ -205,6 +230,7 @@ def build(
     spools: Spools | None = None,
     unsupported: Unsupported = lambda _: {},
     in_place: bool = False,
+    past: Mapping[str, Sequence[Sequence[Any]]] | None = None,
 ) -> Plan:
     """The plan of one run.
 
@@ -216,6 +242,7 @@ def build(
         dialect: of the engine; what can't be said in it is refused here.
         spools: what the engine's stagings keep; None where scanning one again is not cheap.
         in_place: the destination writes every row anew, so that a plain scan need not be staged for it.
+        past: what rules remember of earlier runs.
 
     Raises:
         PlanError: names, types or SQL don't fit.
@@ -228,6 +255,7 @@ def build(
         datasets=datasets,
         spooling=Spooling(pipeline, spools, count_reads),
         dialect=dialect,
+        past=past or {},
     )
     for name in pipeline.sources:
         builder.check_filters(name)
@@ -241,14 +269,20 @@ def build(
         if not check.in_pass:  # judged over what was staged
             output.require(check.rule.columns_used, check.where, "what the destination takes")
     lineage = _lineage(builder, last)
-    extract = [_extract(builder, name, checks) for name in pipeline.sources]
+    fixing = builder.fixing(checks, result, last)
+    extract = [_extract(builder, name, checks, fixing) for name in pipeline.sources]
     audits = [AuditSource(name, found) for name in pipeline.sources if (found := builder.source_checks(name))]
     nodes: list[Node] = [
         *extract,
         *audits,
         *builder.steps,
-        _stage(
-            conformed, checks, last, in_place=in_place and _is_plain(pipeline, extract, checks, conformed)
+        *([Transform(FIXED, fixing.query, tables_of(fixing.query), "fix", inline=True)] if fixing else []),
+        staging(
+            conformed,
+            checks,
+            last,
+            in_place=in_place and _is_plain(pipeline, extract, checks, conformed),
+            fixing=fixing,
         ),
         AuditGate(checks),
         Quarantine(checks),
@@ -264,7 +298,8 @@ def build(
         binds={**pipeline.variables, **builder.binds},
         hidden=_hidden(pipeline, lineage, schemas),
         discards=conformed.discards,
-        before=conformed.before,
+        before=conformed.before | values_as_they_came(fixing, output),
+        fixing=fixing,
     )
 
 
@@ -273,7 +308,8 @@ def plain(pipeline: Pipeline) -> bool:
     first = next(iter(pipeline.sources.values()))
     lenient = any(spec.config.on_bad_row != "fail" for spec in pipeline.sources.values())
     marked = any(spec.incremental is not None for spec in pipeline.sources.values())
-    return not pipeline.steps and first.connector.rescan and not lenient and not marked
+    mended = any(declared.rule.effective_on_fail == "fix" for declared in pipeline.rules)
+    return not pipeline.steps and first.connector.rescan and not lenient and not marked and not mended
 
 
 def _is_plain(
@@ -281,7 +317,7 @@ def _is_plain(
 ) -> bool:
     """The rows can be judged, and then handed over, without staging them: a plain scan of a whole source,
     of which no rule takes rows away that were looked at beside one another."""
-    apart = all(check.in_pass for check in checks if check.rule.effective_on_fail == "quarantine")
+    apart = all(check.in_pass for check in checks if check.turns_away)
     whole = not next(iter(pipeline.sources.values())).config.filters and extract[0].spool is None
     return plain(pipeline) and whole and apart and not conformed.before
 
@@ -297,8 +333,11 @@ def names_read(pipeline: Pipeline) -> tuple[str, ...]:
 
 
 def _read_by(declared: DeclaredRule) -> tuple[str, ...]:
+    looked_up: tuple[str, ...] = ()
+    if declared.rule.effective_on_fail == "fix":
+        looked_up = tuple(name for fix in declared.rule.fixes for name in fix.reads())
     try:
-        return declared.rule.reads()
+        return (*declared.rule.reads(), *looked_up)
     except PlanError as error:  # its SQL is no SELECT; a rule does not know its own place
         raise PlanError(error.message, where=declared.where, hint=error.hint) from None
 
@@ -336,22 +375,11 @@ def _conform(
     return out
 
 
-def _extract(builder: _Builder, name: str, gate: tuple[Check, ...]) -> Extract:
+def _extract(builder: _Builder, name: str, gate: tuple[Check, ...], fixing: Fixing | None) -> Extract:
     readers = sum(name in (s.reads if isinstance(s, Transform) else (s.reads,)) for s in builder.steps)
     readers += any(name in check.relations for check in gate)
+    readers += fixing is not None and name in tables_of(fixing.query) and name != fixing.reads
     return Extract(name, None, builder.spooling.source(name, readers), NUMBERED + name in builder.numbered)
-
-
-def _stage(conformed: Conformed, checks: tuple[Check, ...], last: str, *, in_place: bool) -> Stage:
-    select = exp.select(*conformed.select).from_(exp.table_(last, quoted=True))
-    in_pass = [check for check in checks if check.in_pass]
-    for name, mask in mask_expressions(in_pass, of=checks).items():
-        select = select.select(exp.alias_(mask, name, quoted=True))
-    for name, type_ in conformed.before.items():
-        before = call("string_of", exp.column(name, quoted=True), type_)
-        select = select.select(exp.alias_(before, BEFORE + name, quoted=True))
-    turned_away = [c.bit for c in in_pass if c.rule.effective_on_fail == "quarantine" and c.bit is not None]
-    return Stage(select, any_bit(turned_away), last, in_place)
 
 
 def _lineage(builder: _Builder, last: str) -> Lineage:

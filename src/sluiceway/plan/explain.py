@@ -75,7 +75,7 @@ def _node(node: Any, plan: Plan, dialect: str) -> dict[str, Any]:
             apart = None if node.bad is None else redact(node.bad.sql(dialect))
             out |= {**how, "sql": _sql(node.query, dialect, schemas), "set_apart": apart}
         case Quarantine():
-            turned = [c.id for c in node.checks if c.rule.effective_on_fail == "quarantine"]
+            turned = [c.id for c in node.checks if c.turns_away]
             out["checks"] = turned
         case Publish():
             out |= {
@@ -105,6 +105,7 @@ def _check(check: Check, plan: Plan, dialect: str) -> dict[str, Any]:
         "id": check.id,
         "rule": rule.kind,
         "on_fail": rule.effective_on_fail,
+        "shadow": rule.shadow,
         "how": how,
         "fails_where": _sql(blame, dialect, schemas, BATCH) if blame is not None else None,
         "queries": [_sql(query, dialect, schemas) for query in check.measures.queries],

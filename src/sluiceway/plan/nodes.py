@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sqlglot import exp
 
+    from sluiceway.plan.fixing import Fixing
     from sluiceway.plan.lineage import Lineage
     from sluiceway.rules.fuse import Check
     from sluiceway.spec.model import Pipeline
@@ -155,7 +156,8 @@ class Plan:
     ``binds`` are values that stand beside the SQL. ``hidden`` maps a phase (a source's name, or
     ``gate``) to the columns whose samples are masked. ``before``: columns whose values the destination
     can't hold, with their types; they are staged as text. ``discards``: those among them whose values
-    are discarded, with the check that counts them.
+    are discarded, with the check that counts them. ``fixing``: what ``on_fail: fix`` changes on the way to
+    the staging.
     """
 
     pipeline: Pipeline
@@ -168,6 +170,7 @@ class Plan:
     hidden: Mapping[str, frozenset[str]] = field(default_factory=dict)
     discards: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, str] = field(default_factory=dict)
+    fixing: Fixing | None = None
 
     @property
     def in_place(self) -> bool:

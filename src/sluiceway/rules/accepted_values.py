@@ -11,6 +11,7 @@ from sluiceway.rules.params import ColumnRule, listed, one_of, typed
 
 if TYPE_CHECKING:
     from sluiceway.rules.base import Dimension, RuleContext
+    from sluiceway.rules.fixes.base import Fix
 
 __all__ = ["AcceptedValues"]
 
@@ -42,6 +43,11 @@ class AcceptedValues(ColumnRule):
 
     def failing(self, ctx: RuleContext) -> exp.Expr:
         return exp.not_(one_of(self.values, ctx.schema[self.column], ctx))
+
+    def own_fixes(self) -> tuple[Fix, ...]:
+        from sluiceway.rules.fixes.registry import parse_fixes
+
+        return parse_fixes("near_miss")
 
     def explanation(self) -> str:
         return f"{self.column} must be one of {listed(self.values)}"

@@ -15,23 +15,28 @@ rows that stay beside the batch after the publish; only where ``ctx.has_target``
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from sqlglot import exp
 
 from sluiceway.errors import Where
 from sluiceway.schema import Schema
+
+if TYPE_CHECKING:
+    from sluiceway.rules.fixes.base import Fix
 
 __all__ = [
     "BATCH",
     "TARGET",
     "Dimension",
     "Judgement",
+    "Lifecycle",
     "Measures",
     "OnFail",
+    "Past",
     "RowRule",
     "Rule",
     "RuleContext",
@@ -39,6 +44,7 @@ __all__ = [
     "TableRule",
     "Tolerance",
     "column",
+    "past_key",
     "violation",
 ]
 
@@ -47,6 +53,7 @@ TARGET = "_target"
 Dimension = Literal["completeness", "accuracy", "consistency", "timeliness", "uniqueness"]
 Severity = Literal["info", "warning", "error", "critical"]
 OnFail = Literal["warn", "quarantine", "fix", "block"]
+Lifecycle = Literal["shadow", "enforced"]
 
 
 def column(name: str) -> exp.Column:
@@ -129,6 +136,35 @@ class RuleContext:
     destination: str = ""
     """The table that the batch goes to, as NAMESPACE.NAME: parents of that name include the batch."""
     bounds: Mapping[str, tuple[Any, Any, int | None]] = field(default_factory=dict)
+    past: Mapping[str, Sequence[Sequence[Any]]] = field(default_factory=dict)
+    """What the metadata store has of what rules ``remember``: key -> the fields of each ``Past``."""
+
+    def history(self, metric: str, column: str = "") -> list[Past]:
+        """A metric in the runs before this one, oldest first. Empty where nothing was recorded.
+
+        >>> ctx = RuleContext(Schema.of({}), Where(), past={"mean:amount": [("2026-11-22T06:00:00Z", 3.5)]})
+        >>> ctx.history("mean", "amount")[0].value, ctx.history("row_count")
+        (3.5, [])
+        """
+        return [Past(*fields) for fields in self.past.get(past_key(metric, column), ())]
+
+
+class Past(NamedTuple):
+    """A metric of an earlier run: ``at`` is when it started, ISO 8601 in UTC. ``value`` is a number, or
+    text. ``blocked``: the gate let nothing of that run through."""
+
+    at: str
+    value: Any
+    blocked: bool = False
+    run_id: str = ""
+
+
+def past_key(metric: str, column: str) -> str:
+    """
+    >>> past_key("row_count", ""), past_key("mean", "amount")
+    ('row_count', 'mean:amount')
+    """
+    return f"{metric}:{column}" if column else metric
 
 
 class Rule(BaseModel):
@@ -137,6 +173,8 @@ class Rule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
     kind: ClassVar[str]
     default_dimension: ClassVar[Dimension]
+    of_batch: ClassVar[bool] = False
+    """Judges what a run brings even where it brings nothing; others look at the table as it stands then."""
     examples: ClassVar[tuple[str, ...]] = ()
     """Entries of ``rules:`` in YAML; they stand in the documentation and are parsed by a test."""
 
@@ -152,11 +190,33 @@ class Rule(BaseModel):
         None, description="what unique looks at: the table as it would stand, or the batch alone"
     )
     dimension: Dimension | None = Field(None, description="where the check counts in the score")
+    fix: Any = Field(
+        None,
+        description="what on_fail: fix does: a fix, or a list of them; the rule's own if absent",
+    )
+    status: Lifecycle = Field(
+        "enforced",
+        description="shadow: judged and recorded in every run, but blocks nothing, turns no row away and "
+        "does not count in the score",
+    )
 
     @field_validator("tolerance", mode="before")
     @classmethod
     def _tolerance(cls, value: Any) -> Any:
         return None if value is None else Tolerance.parse(value)
+
+    @field_validator("fix", mode="before")
+    @classmethod
+    def _fixes(cls, value: Any) -> Any:
+        from sluiceway.rules.fixes.registry import parse_fixes
+
+        return None if value is None else parse_fixes(value)
+
+    @model_validator(mode="after")
+    def _fix_is_wanted(self) -> Rule:
+        if self.fix is not None and self.on_fail != "fix":
+            raise ValueError("fix: does nothing without on_fail: fix")
+        return self
 
     @classmethod
     def parse(cls, value: Any, options: Mapping[str, Any]) -> tuple[Rule, ...]:
@@ -176,10 +236,31 @@ class Rule(BaseModel):
         return ()
 
     @property
+    def shadow(self) -> bool:
+        """Judged and recorded, and of no consequence."""
+        return self.status == "shadow"
+
+    @property
     def effective_on_fail(self) -> OnFail:
+        """What a failure does. In shadow it does nothing but be seen, whatever is declared."""
+        return "warn" if self.shadow else self.declared_on_fail
+
+    @property
+    def declared_on_fail(self) -> OnFail:
+        """What a failure does once the rule is enforced."""
         if self.on_fail is not None:
             return self.on_fail
         return "warn" if self.severity in ("info", "warning") else "block"
+
+    @property
+    def fixes(self) -> tuple[Fix, ...]:
+        """What puts a failing row right: the fixes that are named, else the rule's own; maybe none."""
+        given: tuple[Fix, ...] = self.own_fixes() if self.fix is None else self.fix
+        return given
+
+    def own_fixes(self) -> tuple[Fix, ...]:
+        """What puts a failing row right where the rule names no fix; empty where that is no safe guess."""
+        return ()
 
     @property
     def effective_dimension(self) -> Dimension:
@@ -196,6 +277,10 @@ class Rule(BaseModel):
 
     def reads(self) -> tuple[str, ...]:
         """Relations that the rule names beside the batch: sources, steps or tables of the warehouse."""
+        return ()
+
+    def remembers(self) -> tuple[tuple[str, str], ...]:
+        """What ``ctx.history`` must know: metric and column ("" for the dataset as a whole)."""
         return ()
 
     def proven(self, ctx: RuleContext, rows: int) -> Judgement | None:
@@ -236,7 +321,8 @@ class Judgement:
     """``failing`` of ``total``; a rule about the whole table is 0 or 1 of 1.
 
     ``exact=False`` says: something fails, count it by ``bad_rows``. ``observed`` is the number that a
-    person wants to see.
+    person wants to see. ``scored=False``: it was not able to judge, and is left out of the score.
+    ``metrics`` join those of the run: (column, metric) -> value, column "" for the dataset as a whole.
     """
 
     failing: int
@@ -244,6 +330,8 @@ class Judgement:
     observed: Any = None
     message: str = ""
     exact: bool = True
+    scored: bool = True
+    metrics: Mapping[tuple[str, str], Any] = field(default_factory=dict)
 
 
 class TableRule(Rule):

@@ -33,6 +33,10 @@ rules:
 A predicate that gives NULL passes: `not_null` is what asks for values. **Row rules** say which rows are
 wrong. **Table rules** judge the rows together; those that can say which rows are to blame can quarantine
 them too.
+
+A new rule can go on trial first: with `status: shadow` it is judged in the same scans and recorded in every
+run, and does nothing else. `sluiceway rules backtest` tells what it would have done, `sluiceway rules
+promote` enforces it ([suggest.md](suggest.md)).
 """
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 from sqlglot import exp
 
 from sluiceway.rules.base import Dimension, Judgement, Measures, RuleContext, TableRule, column
+from sluiceway.rules.metrics import instant
 from sluiceway.rules.params import TIMES, duration, require_family
 
 __all__ = ["Freshness"]
@@ -27,6 +27,7 @@ class Freshness(TableRule):
     >>> ctx = RuleContext(Schema.of({"updated_at": "TIMESTAMP"}), Where(), started_at="2026-11-23 06:00:00")
     >>> rule.measures(ctx).aggregates["newest"].sql("duckdb")
     'MAX("updated_at")'
+    >>> from datetime import datetime
     >>> rule.judge({"newest": datetime(2026, 11, 22, 3)}, ctx).message
     'the newest updated_at is 1 day, 3:00:00 old (2026-11-22 03:00:00+00:00)'
     """
@@ -58,10 +59,10 @@ class Freshness(TableRule):
         return Measures({"newest": exp.Max(this=column(self.column))})
 
     def judge(self, values: Mapping[str, Any], ctx: RuleContext) -> Judgement:
-        newest = _instant(values["newest"], ctx)
+        newest = instant(values["newest"], ctx.timezone)
         if newest is None:
             return Judgement(1, 1, None, f"no row has a value of {self.column}")
-        age = _instant(ctx.started_at, RuleContext(ctx.schema, ctx.where)) - newest  # type: ignore[operator]
+        age = instant(ctx.started_at) - newest  # type: ignore[operator]
         observed = newest.isoformat()
         if age > duration(self.max_age):
             return Judgement(1, 1, observed, f"the newest {self.column} is {age} old ({newest})")
@@ -78,17 +79,3 @@ class Freshness(TableRule):
 
     def explanation(self) -> str:
         return f"the newest {self.column} must be at most {self.max_age} old"
-
-
-def _instant(value: Any, ctx: RuleContext) -> datetime | None:
-    """A point in time, in UTC, out of what an engine gives."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    elif not isinstance(value, datetime) and isinstance(value, date):
-        value = datetime.combine(value, time())
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=ZoneInfo(ctx.timezone))
-    moment: datetime = value.astimezone(UTC)
-    return moment

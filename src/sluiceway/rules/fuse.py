@@ -47,6 +47,7 @@ __all__ = [
     "mask_expressions",
     "masks_query",
     "number_checks",
+    "require_fixes",
     "scan_query",
     "values_of",
 ]
@@ -80,6 +81,16 @@ class Check:
     def in_pass(self) -> bool:
         """Can be decided while staging, row by row: it needs neither the batch nor the target."""
         return isinstance(self.rule, RowRule) and not self.relations & {BATCH, TARGET}
+
+    @property
+    def fixes(self) -> bool:
+        """Failing rows are put right before the gate judges them."""
+        return self.rule.effective_on_fail == "fix"
+
+    @property
+    def turns_away(self) -> bool:
+        """Rows that fail go to quarantine: those of a fix too, where it did not help."""
+        return self.rule.effective_on_fail in ("quarantine", "fix")
 
     def filter(self) -> exp.Expr | None:
         """The rule's ``where``, never NULL."""
@@ -138,32 +149,62 @@ def assign(checks: Sequence[Check]) -> tuple[Check, ...]:
     """Bits for the checks that blame rows; a table rule's measures, once.
 
     Raises:
-        PlanError: ``on_fail: quarantine`` on a rule that can't say which rows are wrong, or ``fix`` on
-            one that can't mend them.
+        PlanError: ``on_fail: quarantine`` or ``fix`` on a rule that can't say which rows are wrong,
+            or a fix that can't put them right.
     """
     out: list[Check] = []
     bit = 0
     for given in checks:
         check = given
-        if check.rule.effective_on_fail == "fix":
-            raise PlanError(
-                f"{check.rule.kind} has no fix: its rows would be published as they are",
-                where=check.where,
-                hint="use on_fail: quarantine, block or warn",
-            )
         if isinstance(check.rule, TableRule):
             check = replace(check, measures=check.rule.measures(check.context))
         if check.blame() is None:
-            if check.rule.effective_on_fail == "quarantine":
+            if check.turns_away:
                 raise PlanError(
-                    f"{check.rule.kind} judges the table as a whole: it has no rows to quarantine",
+                    f"{check.rule.kind} judges the table as a whole: it has no rows to "
+                    f"{check.rule.effective_on_fail}",
                     where=check.where,
                     hint="use on_fail: block or warn",
                 )
         else:
             check, bit = replace(check, bit=bit), bit + 1
+        if check.fixes:
+            require_fixes(check)
         out.append(check)
     return tuple(out)
+
+
+def require_fixes(check: Check) -> None:
+    """Raise PlanError where a rule's fixes can't put its rows right."""
+    rule, columns = check.rule, check.rule.columns_used
+    if check.phase == "source":
+        raise PlanError(
+            f"{rule.kind}: the rules of a source judge what came; fixes belong to the pipeline's own rules",
+            where=check.where,
+            hint="move the rule to rules: of the pipeline, or clean the column in a step",
+        )
+    if not rule.fixes:
+        raise PlanError(
+            f"{rule.kind} has no fix of its own",
+            where=check.where,
+            hint="name one, such as fix: trim or fix: {default: …}, or use on_fail: quarantine",
+        )
+    whole = isinstance(rule, TableRule)
+    if whole != (rule.fixes[0].kind == "deduplicate") or not (whole or len(columns) == 1):
+        raise PlanError(
+            f"{rule.kind} can't be put right by {rule.fixes[0].kind}: "
+            + ("it judges rows beside one another" if whole else "it takes a rule about one column"),
+            where=check.where,
+            hint="use on_fail: quarantine, block or warn",
+        )
+    if not whole and not check.in_pass:
+        raise PlanError(
+            f"{rule.kind} looks at other rows of the batch or the table, which a fix would change",
+            where=check.where,
+            hint="use on_fail: quarantine, block or warn",
+        )
+    for fix in rule.fixes:
+        fix.validate_for(rule, check.context.schema[columns[0]], check.context)
 
 
 def mask_column(bit: int) -> str:
@@ -266,14 +307,14 @@ def scan_query(
         counts = predicates and check.in_pass and check.id not in apart
         blame = check.matching() if counts else None
         if blame is not None:
-            select = select.select(exp.alias_(call("count_if", blame), f"f{i}"))
+            select = select.select(exp.alias_(call("count_if", blame), f"f{i}"), copy=False)
         if totals and only is not None:
-            select = select.select(exp.alias_(call("count_if", only), f"t{i}"))
+            select = select.select(exp.alias_(call("count_if", only), f"t{i}"), copy=False)
         if aggregates:
             keep = [condition for condition in (only, publishable) if condition is not None]
             for name, aggregate in check.measures.aggregates.items():
                 value = _restricted(aggregate, exp.and_(*keep) if keep else None)
-                select = select.select(exp.alias_(value, f"a{i}_{name}", quoted=True))
+                select = select.select(exp.alias_(value, f"a{i}_{name}", quoted=True), copy=False)
     if len(select.expressions) == 1 and not predicates:
         return None
     return select.from_(exp.table_(relation, quoted=True))

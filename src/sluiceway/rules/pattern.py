@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from sqlglot import exp
@@ -14,6 +14,9 @@ from sluiceway.rules.codes import COUNTRIES, CURRENCIES
 from sluiceway.rules.params import ColumnRule
 from sluiceway.sql.primitives import call
 from sluiceway.sql.typing import describe
+
+if TYPE_CHECKING:
+    from sluiceway.rules.fixes.base import Fix
 
 __all__ = ["Format", "Pattern"]
 
@@ -94,6 +97,18 @@ _WORDS: dict[str, str] = {
     "iban": "an IBAN without blanks, with a right checksum",
     "phone": "a phone number in international form, such as +31 20 123 4567",
 }
+_FIXES: dict[str, list[str]] = {
+    "email": ["trim"],
+    "url": ["trim"],
+    "ipv4": ["trim"],
+    "ipv6": ["trim"],
+    "iban": ["trim", "upper"],
+    "date": ["date"],
+    "phone": ["phone"],
+    "iso_country": ["country"],
+    "iso_currency": ["currency"],
+}
+"""What puts a format right without a guess."""
 
 
 class Pattern(ColumnRule):
@@ -148,6 +163,12 @@ class Pattern(ColumnRule):
             # AND and CASE turn an unknown into FALSE: say again that NULL passes
             return exp.and_(exp.not_(column(self.column).is_(exp.null())), exp.not_(exp.paren(right)))
         return exp.not_(right)
+
+    def own_fixes(self) -> tuple[Fix, ...]:
+        from sluiceway.rules.fixes.registry import parse_fixes
+
+        known = _FIXES.get(str(self.format))
+        return () if known is None else parse_fixes(known)
 
     def explanation(self) -> str:
         if self.regex is not None:

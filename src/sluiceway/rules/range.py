@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 from sqlglot import exp
@@ -11,6 +11,9 @@ from sluiceway.errors import PlanError
 from sluiceway.rules.base import Dimension, Judgement, RuleContext, column
 from sluiceway.rules.params import NUMBERS, TIMES, ColumnRule, in_words, typed
 from sluiceway.sql.primitives import call
+
+if TYPE_CHECKING:
+    from sluiceway.rules.fixes.base import Fix
 
 __all__ = ["Range"]
 
@@ -113,6 +116,11 @@ class Range(ColumnRule):
         return in_words(
             minimum=self.min, maximum=self.max, above=self.min_exclusive, below=self.max_exclusive
         )
+
+    def own_fixes(self) -> tuple[Fix, ...]:
+        from sluiceway.rules.fixes.registry import parse_fixes
+
+        return parse_fixes("clamp")
 
     def explanation(self) -> str:
         return f"{self.column} must be {self._words()}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 from sqlglot import exp
@@ -11,6 +11,9 @@ from sluiceway.errors import PlanError
 from sluiceway.rules.base import Dimension, RuleContext, column
 from sluiceway.rules.params import ColumnRule
 from sluiceway.sql.primitives import call
+
+if TYPE_CHECKING:
+    from sluiceway.rules.fixes.base import Fix
 
 __all__ = ["TypeRule"]
 
@@ -91,6 +94,11 @@ class TypeRule(ColumnRule):
             fits = exp.func("COALESCE", call("is_finite", value.copy()), exp.false())
         given = exp.not_(text.copy().is_(exp.null()))
         return exp.and_(given, exp.not_(exp.paren(exp.and_(right, fits))))
+
+    def own_fixes(self) -> tuple[Fix, ...]:
+        from sluiceway.rules.fixes.registry import parse_fixes
+
+        return () if self.type in ("json", "time") else parse_fixes("repair")
 
     def explanation(self) -> str:
         return f"{self.column} must be readable as {self.type}"

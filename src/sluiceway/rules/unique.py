@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 from sqlglot import exp
@@ -13,6 +13,9 @@ from sluiceway.rules import keys
 from sluiceway.rules.base import BATCH, TARGET, Dimension, Judgement, Measures, RuleContext, TableRule
 from sluiceway.rules.params import condition
 from sluiceway.sql.primitives import call
+
+if TYPE_CHECKING:
+    from sluiceway.rules.fixes.base import Fix
 
 __all__ = ["Unique"]
 
@@ -159,6 +162,11 @@ BIT_COUNT(BITSTRING_AGG("order_id", 1, 100)) AS "distinct" FROM "_batch"
 
     def _select(self, relation: str, ctx: RuleContext) -> exp.Select:
         return keys.select(self.columns_used, relation, ctx, self.where)
+
+    def own_fixes(self) -> tuple[Fix, ...]:
+        from sluiceway.rules.fixes.registry import parse_fixes
+
+        return parse_fixes("deduplicate")
 
     def explanation(self) -> str:
         place = "the batch" if self.scope == "batch" else "the table"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sluiceway.run.quarantine_rows import Kept
     from sluiceway.schema import Schema
 
-__all__ = ["ALL", "GOOD", "Audit", "Sampling"]
+__all__ = ["ALL", "GOOD", "Audit", "Sampling", "fix_result"]
 
 ALL = "_staged"
 """Every staged row, with its masks."""
@@ -142,7 +142,7 @@ class Audit:
         What metadata proves is not read. Aggregates share one scan. Row checks do so too, unless the
         engine prunes: then each is a query of its own, which gives its samples on the way (``sampled``).
         """
-        removed = [c.blame() for c in checks if c.in_pass and c.rule.effective_on_fail == "quarantine"]
+        removed = [c.blame() for c in checks if c.in_pass and c.turns_away]
         gone = exp.or_(*[b for b in removed if b is not None]) if removed else None
         results = {}
         for check in checks:
@@ -182,7 +182,7 @@ class Audit:
         select = exp.select(exp.alias_(exp.Count(this=exp.Star()), "n"))
         found = sampling.columns(check) if sampling is not None else []
         if found and sampling is not None:
-            texts = [_text(k) for k in found]
+            texts = [k.text for k in found]
             select = select.select(exp.alias_(call("least_rows", sampling.limit, *texts), "rows"))
         select = select.from_(exp.table_(BATCH, quoted=True)).where(check.matching())
         row = self.one(select)
@@ -200,7 +200,7 @@ class Audit:
         found = sampling.columns(check)
         if blame is None or not found:
             return []
-        columns = [exp.alias_(_text(k), k.name, quoted=True) for k in found]
+        columns = [exp.alias_(k.text, k.name, quoted=True) for k in found]
         query = exp.select(*columns).from_(exp.table_(relation, quoted=True)).where(blame)
         # any of them will do, so no order is asked for, which a translated LIMIT would need
         sql = f"{self.relations.compile(query)} LIMIT {sampling.limit}"
@@ -243,16 +243,27 @@ class Sampling:
         }
 
 
-def _text(kept: Kept) -> exp.Expr:
-    return call("string_of", exp.column(kept.column, quoted=True), kept.type)
-
-
 def proven(check: Check, rows: int) -> CheckResult | None:
     """What metadata says of a check without reading; None where it says nothing."""
     if check.rule.where is not None:
         return None
     judgement = check.rule.proven(check.context, rows)
     return None if judgement is None else replace(table_result(check, judgement), proven=True)
+
+
+def fix_result(check: Check, failing: int, total: int, fixed: int, unfixable: int) -> CheckResult:
+    """A check whose rows were put right where that was possible.
+
+    Args:
+        failing: rows that failed as they came, or after a fix of another rule; ``fixed`` those that are
+            published with another value; ``unfixable`` those that fail still.
+    """
+    words = check.rule.explanation()
+    if failing:
+        how = ", ".join(fix.said() for fix in check.rule.fixes)
+        left = f", {unfixable:,} not" if unfixable else ""
+        words = f"{failing:,} of {total:,} rows fail: {fixed:,} fixed by {how}{left}: {words}"
+    return CheckResult(check, failing, total, failing, words, fixed=fixed, unfixable=unfixable)
 
 
 def row_result(check: Check, failing: int, total: int) -> CheckResult:
@@ -267,7 +278,10 @@ def table_result(check: Check, judgement: Judgement) -> CheckResult:
         message = (
             f"{judgement.failing:,} of {judgement.total:,} fail: {words}" if judgement.failing else words
         )
-    return CheckResult(check, judgement.failing, judgement.total, judgement.observed, message)
+    return CheckResult(
+        check, judgement.failing, judgement.total, judgement.observed, message,
+        scored=judgement.scored, metrics=judgement.metrics,
+    )  # fmt: skip
 
 
 def with_bounds(checks: Sequence[Check], bounds: Mapping[str, tuple[Any, Any, int | None]]) -> list[Check]:

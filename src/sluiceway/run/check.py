@@ -17,8 +17,10 @@ from sluiceway.rules.base import BATCH, RuleContext
 from sluiceway.rules.fuse import Check, assign, number_checks
 from sluiceway.run.audit import Audit, Sampling, with_bounds
 from sluiceway.run.bind import Relations
+from sluiceway.run.facts import dataset_of
 from sluiceway.run.gate import decide, dimensions, score
 from sluiceway.run.inplace import metadata
+from sluiceway.run.metrics import Measuring, past_of
 from sluiceway.run.prepared import prepared
 from sluiceway.run.quarantine_rows import kept_of
 from sluiceway.run.reading import reading, unchanged
@@ -65,9 +67,10 @@ def _check_scan(pipeline: Pipeline) -> RunResult:
         hidden = plan.hidden.get("gate", frozenset())
         kept = kept_of(plan.relations[plan.last])
         sampling = Sampling(kept, pipeline.destination.key, hidden, pipeline.quality.samples)
-        count, results = audit.in_place(checks, rows, sampling)
+        count, results = audit.in_place([*checks, *execution.measuring.check(bounds)], rows, sampling)
         unchanged(execution.opened)
-        found += _in_order(results, checks)
+        gate = _in_order(execution.measuring.take(results), checks)
+        found += gate
         result.samples = {
             c.id: audit.samples(c, BATCH, sampling)
             for c in checks
@@ -75,8 +78,11 @@ def _check_scan(pipeline: Pipeline) -> RunResult:
         }
         result.execution_time = time.monotonic() - begun
         _conclude(result, found, pipeline.quality, count, audit.scans)
+        table = pipeline.destination.table
+        output = dataset_of(execution.opened.sink.dataset(table), plan.output, str(table))
+        metrics = execution.measuring.as_dict(count, bounds, gate)
     result.nodes = (NodeResult("audit", result.execution_time, count),)
-    _record(pipeline.project, result)
+    _record(pipeline.project, result, output, metrics, raw=pipeline.raw)
     return result
 
 
@@ -86,24 +92,32 @@ def _in_order(results: Mapping[str, CheckResult], checks: Sequence[Check]) -> li
 
 def check_data(
     target: Any,
-    contract: Path,
+    contract: Path | ContractSpec,
     *,
     project: Project | None = None,
     environment: str | None = None,
     folder: Path | None = None,
     memory_limit: str | None = None,
     threads: int | None = None,
+    quality: QualitySpec | None = None,
+    name: str = "data",
 ) -> RunResult:
     """Judge what stands by a contract: whatever ``standing`` takes.
 
     What metadata proves is not read; the rest takes as few scans as is fastest.
 
     Args:
+        contract: its file, or its rules where they come from elsewhere.
         folder: what file paths are relative to; the working folder if absent.
+        quality: thresholds, weights, samples, and which metrics are kept.
+        name: what rows that Python holds are called in the history.
     """
     begun = time.monotonic()
-    spec = load_contract(contract, project=project)
-    name = target if isinstance(target, str | Path) else "data"
+    output: dict[str, Any] | None = None
+    metrics: dict[str, Any] = {}
+    spec = load_contract(contract, project=project) if isinstance(contract, Path) else contract
+    held = not isinstance(target, str | Path)
+    name = name if held else str(target)
     result = RunResult(new_run_id(), f"check {name}", environment or "", table=str(name))
     opened = standing(
         target,
@@ -114,20 +128,24 @@ def check_data(
         threads=threads,
     )
     try:
-        with opened as data:
+        with opened as found:
+            data = replace(found, dataset=(found.dataset[0], name)) if held else found
             result.environment = data.environment.name if data.environment is not None else ""
-            _judge(result, spec, data, QualitySpec())
+            output = dataset_of(data.dataset, data.schema, result.table)
+            metrics = _judge(result, spec, data, quality or QualitySpec(), project)
     except SluicewayError as error:
         if isinstance(error, ConfigError):
             raise
         result.status, result.error = "failed", error
     result.execution_time = time.monotonic() - begun
     if project is not None:
-        _record(project, result)
+        _record(project, result, output, metrics)
     return result
 
 
-def _judge(result: RunResult, spec: ContractSpec, data: Standing, quality: QualitySpec) -> None:
+def _judge(
+    result: RunResult, spec: ContractSpec, data: Standing, quality: QualitySpec, project: Project | None
+) -> dict[str, Any]:
     rules, schema, engine = tuple(spec.rules), data.schema, data.engine
     if not rules:
         raise PlanError("the contract has no rules to check", hint="add quality: to a property or the schema")
@@ -138,6 +156,7 @@ def _judge(result: RunResult, spec: ContractSpec, data: Standing, quality: Quali
         where=rules[0].where,
         started_at=f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}",
         bounds=data.bounds,
+        past=_past(project, result, spec, data),
     )
     checks = []
     for declared in rules:
@@ -149,7 +168,10 @@ def _judge(result: RunResult, spec: ContractSpec, data: Standing, quality: Quali
     begun = time.monotonic()
     hidden = frozenset(name.casefold() for name in spec.classified)
     sampling = Sampling(kept_of(schema), (), hidden, quality.samples)
-    count, results = audit.in_place(planned, data.rows, sampling)
+    measuring = Measuring(schema, quality, context.started_at, hidden, dialect=engine.capabilities.dialect)
+    everything = [*planned, *measuring.check(data.bounds)]
+    count, results = audit.in_place(everything, data.rows, sampling)
+    results = measuring.take(results)
     ordered = [results[check.id] for check in planned]
     result.samples = {
         r.check.id: audit.samples(r.check, BATCH, sampling)
@@ -158,6 +180,20 @@ def _judge(result: RunResult, spec: ContractSpec, data: Standing, quality: Quali
     }
     _conclude(result, ordered, quality, count, audit.scans)
     result.nodes = (NodeResult("audit", time.monotonic() - begun, count),)
+    return measuring.as_dict(count, data.bounds, ordered)
+
+
+def _past(
+    project: Project | None, result: RunResult, spec: ContractSpec, data: Standing
+) -> dict[str, tuple[tuple[Any, ...], ...]]:
+    """What the contract's rules remember of earlier checks of the same target."""
+    rules = [declared.rule for declared in spec.rules]
+    if project is None or not any(rule.remembers() for rule in rules):
+        return {}
+    with Store.open(project.metadata) as store:
+        return past_of(
+            store, rules, pipeline=result.pipeline, environment=result.environment, dataset=data.dataset
+        )
 
 
 def _conclude(
@@ -184,21 +220,30 @@ def _conclude(
         result.status = "succeeded"
 
 
-def _record(project: Project, result: RunResult) -> None:
-    """A check leaves its trace in the history like a run."""
+def _record(
+    project: Project,
+    result: RunResult,
+    output: dict[str, Any] | None,
+    metrics: dict[str, Any],
+    raw: Mapping[str, Any] | None = None,
+) -> None:
+    """A check leaves its trace in the history like a run; ``output`` is the dataset that was judged."""
     from sluiceway.events import RunFinished
 
     with Store.open(project.metadata) as store:
         now = datetime.now(UTC)
         store.begin_run(
             run_id=result.run_id, pipeline=result.pipeline, environment=result.environment,
-            started_at=now, kind="check",
+            started_at=now, kind="check", config_raw=None if raw is None else dict(raw),
         )  # fmt: skip
         store.record_event(
             RunFinished(
                 result.run_id, result.pipeline, now,
                 environment=result.environment, status=result.status, seconds=result.execution_time,
-                records=result.records.as_dict(), checks=tuple(c.as_dict() for c in result.checks),
+                verdict=result.verdict.outcome if result.verdict else None,
+                quality_score=result.quality_score, dimensions=dict(result.dimensions),
+                records=result.records.as_dict(), output=output, metrics=metrics,
+                checks=tuple({**c.as_dict(), "source": c.check.source} for c in result.checks),
                 error=result.error.as_dict() if result.error else None,
             )
         )  # fmt: skip

@@ -21,7 +21,9 @@ from sluiceway.rules.fuse import Check, any_bit, mask_expressions
 from sluiceway.rules.params import condition
 from sluiceway.run.audit import ALL, GOOD, Audit, Sampling, mask_names, split, with_bounds
 from sluiceway.run.bind import Relations
+from sluiceway.run.fixing import before_images, count_fixes, discarded_values
 from sluiceway.run.inplace import judge_in_place, unstaged
+from sluiceway.run.metrics import Measuring
 from sluiceway.run.quarantine_rows import Facts, Kept, kept_of, quarantined_rows, union, unreadable_rows
 from sluiceway.run.reach import Reach, slug
 from sluiceway.run.reading import reading, unchanged
@@ -30,13 +32,12 @@ from sluiceway.run.state import mark_of, since
 from sluiceway.run.target import bind_target
 from sluiceway.schema import Column, Schema, TableName
 from sluiceway.sql.names import quoted
-from sluiceway.sql.primitives import render
 from sluiceway.sql.safe import parse_expression
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import Engine, Stage
     from sluiceway.run.resolve import Resolved
-    from sluiceway.run.result import CheckResult
+    from sluiceway.run.result import CheckResult, FixedValues
 
 __all__ = ["Execution", "Judged"]
 
@@ -77,6 +78,7 @@ class Execution:
     rejected: int = 0
     rejects: list[str] = field(default_factory=list)
     samples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    fixes: list[FixedValues] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.engine = self.opened.engine
@@ -88,6 +90,15 @@ class Execution:
         self.reads: dict[str, Read] = {}
         self.natives: dict[str, str | None] = {}
         self.results: list[CheckResult] = []
+        marked = (s.incremental.cursor for s in self.plan.pipeline.sources.values() if s.incremental)
+        self.measuring = Measuring(
+            self.plan.output,
+            self.plan.pipeline.quality,
+            f"{self.opened.started_at:%Y-%m-%d %H:%M:%S.%f}",
+            self.plan.hidden.get("gate", frozenset()),
+            next(marked, None),
+            self.dialect,
+        )
 
     # sources ----------------------------------------------------------------------------------------
 
@@ -222,7 +233,7 @@ class Execution:
     def _audit_in_place(self, name: str, audit: AuditSource) -> None:
         with self.timer(audit.name) as timed:
             self.judge_in_place_of(name)
-            sampling = self._sampling(name, kept_of(self.plan.relations[name]))
+            sampling = self.sampling(name, kept_of(self.plan.relations[name]))
             rows, results = self.audit.in_place(audit.checks, sampling=sampling)
             self.samples.update(self.audit.sampled)
             timed.rows = rows
@@ -247,7 +258,7 @@ class Execution:
         count = int(local.query(f"SELECT count(*) FROM ({rejected}) AS _rejected")[0][0])
         selects = []
         if count and policy == "quarantine":
-            facts = self._facts("source", name, tag="unreadable-")
+            facts = self.facts("source", name, tag="unreadable-")
             selects = [self.reach.published(unreadable_rows(rejected, facts, "duckdb"))]
         self._reject(name, count, selects)
         return count
@@ -334,19 +345,21 @@ class Execution:
         results.update(self.audit.beside(told, good_rows))
         judged = Judged(stage, stage, stage.rows, good_rows, results)
         judged.relation_of = {c.id: ALL if c.in_pass else BATCH for c in told}
-        turning = [c for c in told if c.bit is not None and c.rule.effective_on_fail == "quarantine"]
+        turning = [c for c in told if c.bit is not None and c.turns_away]
         if stage.bad_rows:
-            judged.turned_away.append(self._turned_away(turning, kept, stage, self._facts(phase, source)))
+            judged.turned_away.append(self._turned_away(turning, kept, stage, self.facts(phase, source)))
         blamed = [c for c in turning if not c.in_pass and results[c.id].failing]
         samples = self._samples(told, judged, source or "gate", kept)
         if blamed:
             again = split(
                 self.engine, self.relations, stage, masks, blamed, self.plan.binds, f"{stage.name}_split"
             )
-            facts = self._facts(phase, source, tag="s")
+            facts = self.facts(phase, source, tag="s")
             judged.turned_away.append(self._turned_away(turning, kept, again, facts))
             judged.parted = again
             judged.good_rows = again.rows - again.bad_rows
+        if phase == "gate":
+            count_fixes(self, judged, told)
         self._aggregates(told, judged, source)
         self.samples.update(samples)
         ordered = {check.id: judged.results[check.id] for check in told}
@@ -365,16 +378,22 @@ class Execution:
         table = self.plan.pipeline.destination.table
         incremental = any(s.incremental for s in self.plan.pipeline.sources.values())
         stands = not source and incremental and judged.rows == 0 and opened.target is not None
+        extra = [] if source else self.measuring.check(judged.stage.bounds)
         good = f"SELECT * FROM {judged.parted.good} AS _good_rows"
-        sql = self.reach.table(opened.sink, table) if stands else good
-        self.relations.scan(GOOD, sql, schema=(opened.target if stands else None) or judged.stage.schema)
-        judged.results.update(self.audit.aggregates(checks, judged.good_rows, GOOD))
+        self.relations.scan(GOOD, good, schema=judged.stage.schema)
+        of_batch = [*(c for c in checks if c.rule.of_batch), *extra] if stands else [*checks, *extra]
+        found = self.audit.aggregates(of_batch, judged.good_rows, GOOD)
+        if stands:
+            self.relations.scan(GOOD, self.reach.table(opened.sink, table), schema=opened.target)
+            others = [c for c in checks if not c.rule.of_batch]
+            found |= self.audit.aggregates(others, judged.good_rows, GOOD)
+        judged.results.update(found if source else self.measuring.take(found))
 
     def _samples(
         self, checks: Sequence[Check], judged: Judged, phase: str, kept: Sequence[Kept]
     ) -> dict[str, list[dict[str, Any]]]:
         found = {}
-        sampling = self._sampling(phase, kept)
+        sampling = self.sampling(phase, kept)
         for check in checks:
             result = judged.results.get(check.id)
             if result is not None and result.failing and check.bit is not None:
@@ -383,7 +402,7 @@ class Execution:
                     found[check.id] = rows
         return found
 
-    def _sampling(self, phase: str, kept: Sequence[Kept]) -> Sampling:
+    def sampling(self, phase: str, kept: Sequence[Kept]) -> Sampling:
         pipeline = self.plan.pipeline
         hidden = self.plan.hidden.get(phase, frozenset())
         return Sampling(kept, pipeline.destination.key, hidden, pipeline.quality.samples)
@@ -394,13 +413,13 @@ class Execution:
             if self.plan.in_place:
                 judged = self._judge_in_place(stage, node.checks)
             else:
-                judged = self.judge(stage, node.checks, self._kept(), phase="gate", source="")
+                judged = self.judge(stage, node.checks, self.kept(), phase="gate", source="")
             timed.rows = judged.rows
         return judged
 
     def _judge_in_place(self, stage: Stage, checks: Sequence[Check]) -> Judged:
         told = with_bounds(checks, stage.bounds)
-        sampling, facts = self._sampling("gate", self._kept()), self._facts("gate", "")
+        sampling, facts = self.sampling("gate", self.kept()), self.facts("gate", "")
         judged = judge_in_place(self, self.plan.select(StageNode)[0], stage, told, sampling, facts)
         self._aggregates(told, judged, "")
         unchanged(self.opened)
@@ -429,58 +448,40 @@ class Execution:
             published=judged.good_rows,
             files=None if differs else near.files or None,
             extra_columns=extra,
-            quarantined=union([*self.rejects, *judged.turned_away, *self._before_images(judged, checks)]),
+            quarantined=union(
+                [
+                    *self.rejects,
+                    *judged.turned_away,
+                    *discarded_values(self, judged, checks),
+                    *before_images(self, judged),
+                ]
+            ),
             quarantined_rows=judged.rows - judged.good_rows,
             confirm=(lambda: unchanged(self.opened)) if self.plan.in_place else None,
+            delivery=self.reach.delivery(judged.parted),
         )
 
-    def _before_images(self, judged: Judged, checks: Sequence[Check]) -> list[str]:
-        """Values that the destination can't hold, as they were; their rows are published without them."""
-        out = []
-        by_id = {check.id: check for check in checks}
-        for column, check_id in self.plan.discards.items():
-            check = by_id[check_id]
-            condition = any_bit([check.bit]) if check.bit is not None else None
-            if condition is None or not judged.results[check_id].failing:
-                continue
-            key = self.plan.pipeline.destination.key
-            kept = [k for k in self._kept() if k.name == column or k.name in key]
-            good = self.engine.handoff(judged.parted).good
-            dialect = self.reach.publisher.capabilities.dialect
-            rows = f"(SELECT * FROM {good} AS _g WHERE {render(condition, dialect)})"
-            facts = self._facts("gate", f"discarded {column}")
-            out.append(quarantined_rows([check], kept, rows, facts, dialect))
-        return out
-
-    def _kept(self) -> tuple[Kept, ...]:
+    def kept(self) -> tuple[Kept, ...]:
         """The columns of a quarantined row of the gate: as published, but as they were before where the
         destination could not hold them."""
         plan = self.plan
         published = [k for k in kept_of(plan.output) if k.name not in plan.before]
-        return (*published, *(Kept(name, type_, BEFORE + name) for name, type_ in plan.before.items()))
+        before = (Kept(name, type_, BEFORE + name, "VARCHAR") for name, type_ in plan.before.items())
+        return (*published, *before)
 
-    def _facts(self, phase: str, source: str, *, tag: str = "") -> Facts:
+    def facts(self, phase: str, source: str, *, tag: str = "") -> Facts:
         pipeline = self.plan.pipeline
         started_at = f"{self.opened.started_at:%Y-%m-%d %H:%M:%S.%f}"
         table = str(pipeline.destination.table)
         return Facts(self.run_id, pipeline.name, table, started_at, phase, source, tag)
 
     def metrics(self, judged: Judged) -> dict[str, Any]:
-        """Rows, nulls and bounds of what was staged, out of the files' footers: they cost nothing."""
-        hidden = self.plan.hidden.get("gate", frozenset())
-        columns: dict[str, Any] = {}
-        for column in self.plan.output:
-            low, high, nulls = judged.stage.bounds.get(column.name, (None, None, None))
-            if nulls is None:
-                continue
-            columns[column.name] = {"null_count": nulls}
-            if column.name.casefold() not in hidden and low is not None:
-                columns[column.name] |= {"min": low, "max": high}
-        return {"row_count": judged.rows, "columns": columns}
+        """What the run adds to the history of its dataset."""
+        return self.measuring.as_dict(judged.good_rows, judged.stage.bounds, judged.results.values())
 
 
 def _bad(checks: Sequence[Check]) -> exp.Expr | None:
-    bits = [c.bit for c in checks if c.rule.effective_on_fail == "quarantine" and c.bit is not None]
+    bits = [c.bit for c in checks if c.turns_away and c.bit is not None]
     return any_bit(bits)
 
 

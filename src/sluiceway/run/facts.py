@@ -29,6 +29,7 @@ def summarise(
     result.checks = tuple(execution.results)
     result.scans = execution.audit.scans
     result.samples = execution.samples
+    result.fixes = tuple(execution.fixes)
     result.dimensions = dimensions(execution.results)
     result.quality_score = score(result.dimensions, weights)
     records = result.records

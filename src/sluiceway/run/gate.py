@@ -16,12 +16,13 @@ __all__ = ["decide", "dimensions", "score"]
 
 
 def dimensions(results: Sequence[CheckResult]) -> dict[str, float]:
-    """Dimension -> the mean over its checks of ``1 - failing/total``. Info checks don't count; a
-    dimension without a check is absent. After ISO/IEC 25012 and DAMA."""
+    """Dimension -> the mean over its checks of ``1 - failing/total``. Info checks don't count, nor those in
+    shadow, nor those that were not able to judge; a dimension without a check is absent. After ISO/IEC 25012
+    and DAMA."""
     values: dict[str, list[float]] = {}
     for result in results:
         rule = result.check.rule
-        if rule.severity == "info":
+        if rule.severity == "info" or rule.shadow or not result.scored:
             continue
         share = result.failing / result.total if result.total else float(result.failing > 0)
         values.setdefault(rule.effective_dimension, []).append(1.0 - min(1.0, share))

@@ -86,7 +86,7 @@ def judge_in_place(
     # what metadata proved was not observed: a run says the number all the same
     results = {id_: replace(r, observed=r.failing) if r.proven else r for id_, r in found.items()}
     samples = {c.id: audit.samples(c, BATCH, sampling) for c in in_pass if results[c.id].failing}
-    turning = [c for c in in_pass if c.rule.effective_on_fail == "quarantine"]
+    turning = [c for c in in_pass if c.turns_away]
     bad_rows = _bad_rows(execution, turning, results)
     judged = Judged(stage, stage, stage.rows, stage.rows - bad_rows, results)
     if bad_rows:

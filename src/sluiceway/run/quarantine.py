@@ -10,6 +10,7 @@ from sluiceway.connectors.base import Connector, ConnectorContext, Read, SourceC
 from sluiceway.duck import ident, literal, open_duckdb
 from sluiceway.errors import PlanError, SourceError, Where
 from sluiceway.exchange import QUARANTINE_COLUMNS
+from sluiceway.run.quarantine_rows import FIXED
 from sluiceway.run.warehouse import environment_of, sink_of, warehouse
 from sluiceway.schema import Schema
 from sluiceway.spec.model import SourceSpec
@@ -61,7 +62,8 @@ def _rows(
 
 
 def _where(pipeline: str | None, run_id: str | None, status: str | None) -> tuple[str, list[str]]:
-    conditions, parameters = ["TRUE"], []
+    # what was put right and published stands beside them, and is none of them
+    conditions, parameters = [f"NOT (phase = 'gate' AND source = {literal(FIXED)})"], []
     for column, value in (("pipeline", pipeline), ("run_id", run_id), ("status", status)):
         if value is not None:
             conditions.append(f"{column} = ?")
@@ -303,7 +305,7 @@ def _may_replay(pipeline: Pipeline, phase: str, runs: set[str]) -> None:
 
 def _without_tolerance(declared: DeclaredRule) -> DeclaredRule:
     """A share of rows that were all turned away before says nothing: those that fail again wait on."""
-    if declared.rule.effective_on_fail != "quarantine" or declared.rule.tolerance is None:
+    if declared.rule.effective_on_fail not in ("quarantine", "fix") or declared.rule.tolerance is None:
         return declared
     return replace(declared, rule=declared.rule.model_copy(update={"tolerance": None}))
 

@@ -13,20 +13,31 @@ from sluiceway.sql.names import quoted
 from sluiceway.sql.primitives import call, render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sluiceway.schema import Schema
 
-__all__ = ["Facts", "Kept", "kept_of", "quarantined_rows", "union", "unreadable_rows"]
+__all__ = ["FIXED", "Facts", "Kept", "fixed_rows", "kept_of", "quarantined_rows", "union", "unreadable_rows"]
+
+FIXED = "fixed"
+"""Stands as the source of a gate's rows that were put right and published: they wait for nothing but an
+undo."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A column of a row in quarantine: its name and type, and where the staging has it."""
+    """A column of a row in quarantine: its name and type, and where the staging has it, as what type if
+    that is another."""
 
     name: str
     type: str
     column: str
+    held: str = ""
+
+    @property
+    def text(self) -> exp.Expr:
+        """The value as text that casts back to ``type``."""
+        return call("string_of", exp.column(self.column, quoted=True), self.held or self.type)
 
 
 def kept_of(schema: Schema) -> tuple[Kept, ...]:
@@ -92,11 +103,39 @@ def quarantined_rows(
             reasons += [broke, check.id]
     row: list[Any] = []
     for k in kept:
-        row += [k.name, call("string_of", exp.column(k.column, quoted=True), k.type)]
+        row += [k.name, k.text]
     types = json.dumps({k.name: k.type for k in kept}, ensure_ascii=False)
     return _select(
         facts, relation, dialect,
         reasons=call("reasons_json", *reasons), row=call("row_json", *row), types=types,
+    )  # fmt: skip
+
+
+def fixed_rows(
+    flags: Mapping[str, str],
+    parts: Mapping[str, Sequence[Kept]],
+    types: Mapping[str, str],
+    relation: str,
+    facts: Facts,
+    dialect: str,
+) -> str:
+    """The same for rows that were put right and published: what they were, and what they became.
+
+    Args:
+        flags: the check that a row failed -> the boolean column that says so; they are its reasons.
+        parts: ``key``, ``before``, ``after`` -> columns; each becomes a JSON object as text.
+        types: the columns' types.
+    """
+    reasons: list[Any] = []
+    for check, flag in flags.items():
+        reasons += [exp.column(flag, quoted=True), check]
+    row: list[Any] = []
+    for part, kept in parts.items():
+        row += [part, call("row_json", *(item for k in kept for item in (k.name, k.text)))]
+    return _select(
+        facts, relation, dialect,
+        reasons=call("reasons_json", *reasons), row=call("row_json", *row),
+        types=json.dumps(dict(types), ensure_ascii=False),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sluiceway.connectors.base import Read, Sink, Source
     from sluiceway.engines.base import Engine, Stage
+    from sluiceway.exchange import Delivery
     from sluiceway.schema import TableName
 
 __all__ = ["Reach", "slug"]
@@ -32,10 +33,12 @@ def slug(name: str) -> str:
 
 @dataclass
 class Reach:
-    """Crossings of one run. ``near``: scans of sources that only the embedded engine can read."""
+    """Crossings of one run. ``near``: scans of sources that only the embedded engine can read;
+    ``once``: scans in the engine that may give other rows when they are read again."""
 
     engine: Engine
     near: dict[str, str] = field(default_factory=dict)
+    once: dict[str, str] = field(default_factory=dict)
     adopted: int = 0
 
     @property
@@ -55,6 +58,9 @@ class Reach:
             return native
         located = source.locate(read)
         native = self.engine.adopt(located) if located is not None else None
+        if native is not None and located is not None and located.once:
+            self.once[name] = native
+            return None
         if native is None:
             near = source.native_scan(self.engine.local, read)
             if near is not None:
@@ -64,6 +70,10 @@ class Reach:
     def fetch(self, name: str, source: Source, read: Read) -> tuple[Stage, str]:
         """Bring a source's rows in; the staging in the embedded engine, and a SELECT in the engine."""
         local, place = self.engine.local, f"stream_{slug(name)}"
+        once = self.once.get(name)
+        if once is not None:
+            stage = self.engine.stage(place, once)
+            return self.engine.handoff(stage), f"SELECT * FROM {stage.relation} AS _read"
         near = self.near.get(name)
         if near is not None:
             stage = local.stage(place, self._crossing(near, source.schema()))
@@ -117,6 +127,15 @@ class Reach:
             return sql
         self.adopted += 1
         return self._adopt(self.engine.local.stage(f"adopted_{self.adopted}", sql))
+
+    def delivery(self, stage: Stage) -> Delivery | None:
+        """Who can bring a stage's good rows to a database, where the destination takes them not in the
+        engine: only engines with executors have it."""
+        make = getattr(self.engine, "delivery", None)
+        if make is None or self.engine.capabilities.publishes:
+            return None
+        made: Delivery | None = make(stage)
+        return made
 
     def _adopt(self, stage: Stage) -> str:
         sql = self.engine.adopt(stage)

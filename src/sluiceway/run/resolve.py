@@ -12,6 +12,7 @@ from sluiceway import plugins
 from sluiceway.connectors.base import ConnectorContext
 from sluiceway.errors import PlanError, Where, did_you_mean
 from sluiceway.plan.build import build
+from sluiceway.run.metrics import pipeline_past
 from sluiceway.schema import Schema, TableName
 from sluiceway.transforms.python import Python
 from sluiceway.units import size
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sluiceway.exchange import Cursor
     from sluiceway.plan.nodes import Plan
     from sluiceway.spec.model import Pipeline
+    from sluiceway.store.store import Store
 
 __all__ = ["Resolved", "fits", "open_engine", "open_sink", "open_source", "resolved", "side_of"]
 
@@ -51,8 +53,9 @@ class Resolved:
     engine_settings: EngineSettings
     fingerprints: dict[str, str | None] = field(default_factory=dict)
 
-    def plan(self, *, count_reads: bool = False) -> Plan:
-        """The plan over what was found."""
+    def plan(self, *, count_reads: bool = False, store: Store | None = None, run_id: str = "") -> Plan:
+        """The plan over what was found. ``store``: the metadata store, if it is open; ``run_id``: the run
+        that is planned, which is no part of its own history."""
         _refuse_python(self.pipeline, self.engine)
         return build(
             self.pipeline,
@@ -65,6 +68,9 @@ class Resolved:
             spools=self.engine.capabilities.spools,
             unsupported=self.sink.unsupported,
             in_place=self.sink.capabilities.rewrites and self.engine.capabilities.prunes,
+            past=pipeline_past(
+                self.pipeline, self.sink.dataset(self.pipeline.destination.table), store, run_id
+            ),
         )
 
 

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     from sluiceway.exchange import Verdict
     from sluiceway.rules.fuse import Check
 
-__all__ = ["CheckResult", "NodeResult", "Records", "RunResult", "Status"]
+__all__ = ["CheckResult", "FixedValues", "NodeResult", "Records", "RunResult", "Status"]
 
 Status = Literal["queued", "running", "succeeded", "blocked", "failed", "cancelled", "skipped"]
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One evaluation of a rule, with its numbers. ``exceeded``: more fails than is tolerated."""
+    """One evaluation of a rule, with its numbers. ``exceeded``: more fails than is tolerated.
+
+    ``scored=False``: the rule was not able to judge yet. ``metrics`` are what it measured.
+    Of a rule with ``on_fail: fix``: ``failing`` rows as they came, of which ``fixed`` are published put right
+    and ``unfixable`` fail still; they, and those that another rule turns away, lie in quarantine.
+    """
 
     check: Check
     failing: int
@@ -29,6 +34,10 @@ class CheckResult:
     observed: Any = None
     message: str = ""
     proven: bool = False
+    scored: bool = True
+    metrics: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    fixed: int = 0
+    unfixable: int = 0
 
     @property
     def exceeded(self) -> bool:
@@ -49,6 +58,7 @@ class CheckResult:
 
     def as_dict(self) -> dict[str, Any]:
         rule = self.check.rule
+        fixes = {"fixed": self.fixed, "unfixable": self.unfixable} if self.check.fixes else {}
         return {
             "id": self.check.id,
             "rule": rule.kind,
@@ -62,7 +72,9 @@ class CheckResult:
             "passed": self.passed,
             "observed": _plain(self.observed),
             "proven": self.proven,
+            "shadow": rule.shadow,
             "message": redact(self.message),
+            **fixes,
         }
 
 
@@ -103,6 +115,20 @@ class Records:
         return dict(vars(self))
 
 
+@dataclass(frozen=True)
+class FixedValues:
+    """What a check's fixes changed in one run. ``values``: the changes that most rows had, as ``{before,
+    after, count, key}``, masked where the column is; ``key`` is that of one of these rows."""
+
+    check_id: str
+    fix: str
+    column: str
+    failing: int
+    fixed: int
+    unfixable: int
+    values: tuple[dict[str, Any], ...] = ()
+
+
 @dataclass
 class RunResult:
     """``execution_time`` in seconds; ``dimensions`` and ``quality_score`` 0..1, None without checks."""
@@ -124,6 +150,7 @@ class RunResult:
     scans: int = 0
     samples: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    fixes: tuple[FixedValues, ...] = ()
 
     @property
     def success(self) -> bool:

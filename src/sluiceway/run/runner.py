@@ -60,6 +60,7 @@ def run(
     replays: tuple[str, ...] = (),
     count_reads: bool = False,
     at: datetime | None = None,
+    kind: str | None = None,
 ) -> RunResult:
     """Run a pipeline once and say how it went; a failed or blocked run is a result, not an exception.
 
@@ -71,12 +72,15 @@ def run(
         replays: quarantine ids that this run reads; they are settled by its publish.
         at: the moment that this run stands for, such as the end of a backfill's interval: the clock of
             rules and SQL, and the time of its metrics. When it began, if absent. A naive time is UTC.
+        kind: what the store calls it: run, check or replay if absent.
 
     Raises:
         ConfigError: what the user wrote can't be used; nothing was run.
     """
     moment = at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
-    made = _Run(pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, moment)
+    made = _Run(
+        pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, moment, kind
+    )
     return made.go()
 
 
@@ -95,6 +99,7 @@ class _Run:
     replays: tuple[str, ...] = ()
     count_reads: bool = False
     at: datetime | None = None
+    kind: str | None = None
     run_id: str = field(default_factory=new_run_id)
     nodes: list[NodeResult] = field(default_factory=list)
     keep_staging: bool = False
@@ -142,7 +147,16 @@ class _Run:
                     self._end("failed", RunError(f"{type(bug).__name__}: {bug}"))
                     raise
                 self._halt(stopped)
+            finally:
+                self._over()
         return self.result
+
+    def _over(self) -> None:
+        """The status is settled, the locks are given back, and no timeout of the run counts any more."""
+        before = dict(self.bus.failures)
+        self.result.notes += self.bus.over()
+        if self.bus.failures != before:
+            self.store.record_failures(self.run_id, self.bus.failures)
 
     def _halt(self, stop: KeyboardInterrupt) -> None:
         """Told to stop, or out of time: the one goes on to whoever told us, the other is how it ended."""
@@ -160,6 +174,9 @@ class _Run:
         if lineage:
             integration = plugins.load("integrations", "openlineage")
             self.bus.listen("openlineage", integration.listener(lineage, self.pipeline.project))
+        if self.pipeline.project.alerts:
+            integration = plugins.load("integrations", "alerts")
+            self.bus.listen("alerts", integration.listener({}, self.pipeline.project))
 
     def _attempts(self) -> None:
         retry = self.pipeline.retry
@@ -219,7 +236,7 @@ class _Run:
                 if begun is not None:
                     self.started_at = begun
                     opened.started_at = self.moment
-            self.plan = opened.plan(count_reads=self.count_reads)
+            self.plan = opened.plan(count_reads=self.count_reads, store=self.store, run_id=self.run_id)
             self._begin(self.plan, opened)
             self._walk(self.plan, opened)
 
@@ -230,6 +247,8 @@ class _Run:
     # events -----------------------------------------------------------------------------------------
 
     def _kind(self) -> str:
+        if self.kind is not None:
+            return self.kind
         if self.replays:
             return "replay"
         return "check" if self.dry_run else "run"
@@ -407,6 +426,8 @@ class _Run:
             return
         for check_id, rows in result.samples.items():
             self.store.record_samples(self.run_id, check_id, rows)
+        if status == "succeeded" and result.fixes and not self.dry_run:
+            self.store.record_fixes(self.run_id, result.table, [vars(fix) for fix in result.fixes])
         metrics = execution.metrics(self.judged) if execution and self.judged else {}
         self.bus.emit(
             RunFinished(
@@ -420,6 +441,7 @@ class _Run:
                 metrics=metrics, lineage=edges_of(self.plan, self.inputs),
                 sql=sql_of(self.plan, execution) if execution else None,
                 error=error.as_dict() if error else None,
+                kind=self._kind(), owner=self.pipeline.owner, table=result.table,
             )
         )  # fmt: skip
         failures = dict(self.bus.failures)
@@ -444,6 +466,7 @@ class _Run:
                 self.run_id, self.pipeline.name, datetime.now(UTC),
                 environment=self.result.environment, status=status, seconds=self.result.execution_time,
                 error=error.as_dict() if error else None,
+                kind=self._kind(), owner=self.pipeline.owner, table=self.result.table,
             )
         )  # fmt: skip
 

@@ -17,13 +17,13 @@ from sluiceway import plugins
 from sluiceway.connectors.base import ConnectorContext, Read
 from sluiceway.connectors.memory import MemoryConfig, memory_connector
 from sluiceway.engines.base import EngineSettings
-from sluiceway.errors import EngineError, PlanError, did_you_mean
+from sluiceway.errors import EngineError, PlanError, SourceError, did_you_mean
 from sluiceway.run.inplace import metadata
 from sluiceway.run.reach import Reach
 from sluiceway.run.resolve import fits, open_engine, side_of
 from sluiceway.run.warehouse import sink_of
 from sluiceway.schema import Schema, TableName
-from sluiceway.spec.resolve import environment_of
+from sluiceway.spec.resolve import environment_of, warehouse_config
 
 if TYPE_CHECKING:
     from sluiceway.connectors.base import Sink, Source
@@ -78,6 +78,7 @@ def standing(
     folder: Path | None = None,
     memory_limit: str | None = None,
     threads: int | None = None,
+    snapshot: int | None = None,
 ) -> Iterator[Standing]:
     """Open ``target`` for reading.
 
@@ -86,9 +87,10 @@ def standing(
             warehouse; ``CONNECTION:TABLE``, a table of one of the project's connections; or rows: an Arrow
             table, a pandas or Polars frame, a list of dicts.
         folder: what file paths are relative to; the working folder if absent.
+        snapshot: a dataset as of this snapshot of its warehouse.
 
     Raises:
-        PlanError: no such thing. SourceError, EngineError: it can't be read.
+        PlanError: no such thing, or a snapshot of what has none. SourceError, EngineError: it can't be read.
     """
     env = None if project is None else environment_of(project, environment)
     settings = env.engine if env is not None and isinstance(target, str) else EngineSettings()
@@ -101,7 +103,9 @@ def standing(
         stack.callback(engine.close)
         if isinstance(target, Path):
             target = str(target)
-        if not isinstance(target, str):
+        if snapshot is not None:
+            opened = _snapshot(target, snapshot, project, env, engine)
+        elif not isinstance(target, str):
             connector = memory_connector(target)
             opened = _source(connector.source, MemoryConfig(type="memory"), "data", folder, engine)
         elif kind_of_file(target) is not None:
@@ -137,6 +141,38 @@ def _connection(target: str, project: Project | None, env: EnvironmentSpec | Non
         raise PlanError(f"{connector.name} can't be read from")
     config = connector.source_config.model_validate({**declared, "table": table})
     return _source(connector.source, config, target, project.folder, engine)
+
+
+@contextmanager
+def _snapshot(
+    target: Any, snapshot: int, project: Project | None, env: EnvironmentSpec | None, engine: Engine
+) -> Iterator[Standing]:
+    """A dataset as it was: what the warehouse's own connector reads ``version`` of."""
+    if not isinstance(target, str) or kind_of_file(target) is not None or ":" in target:
+        raise PlanError(f"{target if isinstance(target, str) else 'data'} keeps no snapshots",
+                        hint="name a dataset of the warehouse, NAMESPACE.NAME")  # fmt: skip
+    if project is None or env is None:
+        raise PlanError(f"there is no project to look for {target} in", hint="pass --project DIR")
+    connector, config = warehouse_config(project, env)
+    if connector.source_config is None or "version" not in connector.source_config.model_fields:
+        raise PlanError(
+            f"the warehouse of environment {env.name} is {connector.name}, which keeps no snapshots",
+            hint="compare two ranges of a time column, or two files",
+        )
+    given = {k: v for k, v in dict(config).items() if k in connector.source_config.model_fields}
+    table = str(TableName.parse(target))
+    source = connector.source_config.model_validate({**given, "table": table, "version": snapshot})
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(_source(connector.source, source, table, project.folder, engine))
+        except SourceError as error:
+            if "o snapshot found" not in error.message and "does not exist" not in error.message:
+                raise
+            raise PlanError(
+                f"there is no {table} at snapshot {snapshot} of the warehouse",
+                hint="which run made which: sluiceway runs list --json",
+            ) from error
+        yield opened
 
 
 @contextmanager

@@ -18,13 +18,20 @@ from sluiceway.spec.validate import brief, under
 from sluiceway.spec.yaml import Document, KeyPath, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from sluiceway.schema import TableName
     from sluiceway.spec.model import Project
 
-__all__ = ["load_contract", "read_contract"]
+__all__ = [
+    "ObjectReader",
+    "chosen_object",
+    "contract_of",
+    "load_contract",
+    "read_contract",
+    "read_contract_document",
+]
 
 _REQUIRED = ("version", "apiVersion", "kind", "id", "status")
 _KEYS = {
@@ -68,13 +75,21 @@ def read_contract(path: Path, table: TableName | None = None) -> ContractSpec:
     Raises:
         SpecError: it is not such a file, or one of its rules can't be understood; with the place.
     """
-    document = read_yaml(path)
+    return contract_of(read_yaml(path), path, table)
+
+
+def contract_of(document: Document, path: Path, table: TableName | None = None) -> ContractSpec:
+    """``read_contract`` of what was parsed already.
+
+    Raises:
+        SpecError: as ``read_contract``.
+    """
     raw = _header(document)
-    found = _object(raw, table, document)
+    found = chosen_object(raw, table, document)
     if found is None:
         return ContractSpec(str(raw["id"]), path, None, raw=raw)
     base, declared = found
-    reader = _Reader(document, base, declared)
+    reader = ObjectReader(document, base, declared)
     return ContractSpec(
         id=str(raw["id"]),
         file=path,
@@ -85,6 +100,15 @@ def read_contract(path: Path, table: TableName | None = None) -> ContractSpec:
         ),
         raw=raw,
     )
+
+
+def read_contract_document(path: Path) -> dict[str, Any]:
+    """The whole document of a contract file, whatever tables it has.
+
+    Raises:
+        SpecError: it is not such a file.
+    """
+    return _header(read_yaml(path))
 
 
 def _header(document: Document) -> dict[str, Any]:
@@ -137,9 +161,14 @@ def _mappings(value: Any, path: KeyPath, document: Document) -> list[dict[str, A
     return value
 
 
-def _object(
+def chosen_object(
     raw: Mapping[str, Any], table: TableName | None, document: Document
 ) -> tuple[KeyPath, dict[str, Any]] | None:
+    """The schema object that is meant, with its place; None where the contract has none.
+
+    Raises:
+        SpecError: there are several, and ``table`` names none of them.
+    """
     objects = _mappings(raw.get("schema"), ("schema",), document)
     for n, item in enumerate(objects):
         _name(item, ("schema", n), document)
@@ -167,7 +196,7 @@ def _name(item: Mapping[str, Any], path: KeyPath, document: Document) -> str:
     return name
 
 
-class _Reader:
+class ObjectReader:
     """One schema object: its columns and its rules."""
 
     def __init__(self, document: Document, base: KeyPath, declared: dict[str, Any]) -> None:
@@ -193,22 +222,41 @@ class _Reader:
 
     def rules(self) -> tuple[DeclaredRule, ...]:
         found: list[DeclaredRule] = []
-        for name, item in self.properties:
-            path = self.paths[name]
-            for key, rule in [*self._flags(name, item, path), *self._options(name, item, path)]:
-                found += self._declare(rule, (*path, *key))
-            found += self._relationships(item, path, name)
-            found += self._quality(item, path, name)
-        primary = self._primary_key()
-        if primary:
-            found += self._declare({"unique": primary}, (*self.paths[primary[0]], "primaryKey"))
-        found += self._relationships(self.declared, self.base, None)
-        found += self._quality(self.declared, self.base, None)
+        for path, entry in self.entries():
+            found += self._declare(entry, path)
         return tuple(found)
 
     def _declare(self, rule: dict[str, Any], path: KeyPath) -> tuple[DeclaredRule, ...]:
-        """One rule of ours; whatever is wrong with it is at ``path`` of the contract."""
         return parse_rules([rule], lambda _: self.document.where(path), "contract")
+
+    def entries(self) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+        """Items of ``rules:``, each with its place; whatever is wrong with one is at that place."""
+        for part in self.parts():
+            yield from part()
+
+    def parts(self) -> Iterator[Callable[[], list[tuple[KeyPath, dict[str, Any]]]]]:
+        """``entries`` in pieces that fail one by one: what a mistake in one spares are the others."""
+        for name, item in self.properties:
+            path = self.paths[name]
+            for read in (self._flags, self._options):
+                yield lambda read=read, name=name, item=item, path=path: [  # type: ignore[misc]
+                    ((*path, *key), rule) for key, rule in read(name, item, path)
+                ]
+            yield from self._listed(item, path, name)
+        primary = self._primary_key()
+        if primary:
+            yield lambda: [((*self.paths[primary[0]], "primaryKey"), {"unique": primary})]
+        yield from self._listed(self.declared, self.base, None)
+
+    def _listed(
+        self, item: Mapping[str, Any], path: KeyPath, name: str | None
+    ) -> Iterator[Callable[[], list[tuple[KeyPath, dict[str, Any]]]]]:
+        for key, read in (("relationships", self._relationship), ("quality", self._check)):
+            for n, each in enumerate(_mappings(item.get(key), (*path, key), self.document)):
+                at = (*path, key, n)
+                yield lambda read=read, each=each, at=at: [  # type: ignore[misc]
+                    (at, rule) for rule in read(each, at, name)
+                ]
 
     def _flags(
         self, name: str, item: Mapping[str, Any], path: KeyPath
@@ -256,8 +304,9 @@ class _Reader:
             rules.append({"length": {"column": name, **length}})
         if "pattern" in options:
             rules.append({"pattern": {"column": name, "regex": options["pattern"]}})
-        if item.get("logicalType") == "string" and options.get("format") in _FORMATS:
-            rules.append({"pattern": {"column": name, "format": _FORMATS[options["format"]]}})
+        named = _FORMATS.get(str(options.get("format")))
+        if item.get("logicalType") == "string" and named is not None:
+            rules.append({"pattern": {"column": name, "format": named}})
         bounds = _bounds(options)
         if bounds:
             rules.append({"range": {"column": name, **bounds}})
@@ -272,38 +321,31 @@ class _Reader:
             rules.append({"expression": f"{quoted} % {step!r} = 0"})
         return [(("logicalTypeOptions",), rule) for rule in rules]
 
-    def _relationships(self, item: Mapping[str, Any], path: KeyPath, name: str | None) -> list[DeclaredRule]:
-        found: list[DeclaredRule] = []
-        path = (*path, "relationships")
-        for n, relation in enumerate(_mappings(item.get("relationships"), path, self.document)):
-            targets = _references(relation.get("to"))
-            columns = [name] if name is not None else [c for _, c in _references(relation.get("from"))]
-            tables = {table for table, _ in targets}
-            if not targets or len(tables) != 1 or len(targets) != len(columns):
-                raise SpecError(
-                    "the relationship can't be read",
-                    where=self.document.where((*path, n)),
-                    hint="write to: TABLE.COLUMN, and in a schema object from: TABLE.COLUMN as well",
-                )
-            own = {each.casefold() for each in self.names}
-            to = [f"{'_' if table.casefold() in own else table}.{column}" for table, column in targets]
-            columns = [self._physical(column) for column in columns]
-            single = len(to) == 1
-            rule = {"column": columns[0] if single else columns, "to": to[0] if single else to}
-            found += self._declare({"relationships": rule}, (*path, n))
-        return found
+    def _relationship(
+        self, relation: Mapping[str, Any], path: KeyPath, name: str | None
+    ) -> list[dict[str, Any]]:
+        targets = _references(relation.get("to"))
+        columns = [name] if name is not None else [c for _, c in _references(relation.get("from"))]
+        tables = {table for table, _ in targets}
+        if not targets or len(tables) != 1 or len(targets) != len(columns):
+            raise SpecError(
+                "the relationship can't be read",
+                where=self.document.where(path),
+                hint="write to: TABLE.COLUMN, and in a schema object from: TABLE.COLUMN as well",
+            )
+        own = {each.casefold() for each in self.names}
+        to = [f"{'_' if table.casefold() in own else table}.{column}" for table, column in targets]
+        columns = [self._physical(column) for column in columns]
+        single = len(to) == 1
+        rule = {"column": columns[0] if single else columns, "to": to[0] if single else to}
+        return [{"relationships": rule}]
 
     def _physical(self, column: str) -> str:
         return next((name for name, item in self.properties if item.get("name") == column), column)
 
-    def _quality(self, item: Mapping[str, Any], path: KeyPath, name: str | None) -> list[DeclaredRule]:
-        found: list[DeclaredRule] = []
-        path = (*path, "quality")
-        for n, check in enumerate(_mappings(item.get("quality"), path, self.document)):
-            rule = quality_rule(check, name, self.names, self._physical, under(self.document.where, *path, n))
-            if rule is not None:
-                found += self._declare(rule, (*path, n))
-        return found
+    def _check(self, check: Mapping[str, Any], path: KeyPath, name: str | None) -> list[dict[str, Any]]:
+        rule = quality_rule(check, name, self.names, self._physical, under(self.document.where, *path))
+        return [] if rule is None else [rule]
 
 
 def _bounds(options: Mapping[str, Any]) -> dict[str, Any]:

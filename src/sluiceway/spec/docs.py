@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 from sluiceway import plugins
 from sluiceway.connectors.base import Incremental, SinkConfig, SourceConfig
 from sluiceway.rules.base import Rule
+from sluiceway.spec.alerts import AlertConfig
 from sluiceway.spec.aliases import ALIASES
 from sluiceway.spec.jsonschema import engine_options
 from sluiceway.spec.pipeline import (
@@ -56,11 +57,11 @@ texts: a value can't become YAML. They are never put into SQL (`sql`, `query`, `
 `variables`. A variable must be defined only where it is used: another environment's, or that of a
 connection that no source names, need not be.
 
-What a variable puts under `connections`, `warehouse`, `engine`, `alerts`, `metadata`, `lineage` or `mask`
-is a secret, and so are passwords in URLs and keys such as `password`, `token` and `secret`: they are
-masked in logs, errors, events and the metadata store. Values of `type`, `port`, `path`, `threads`,
-`memory_limit`, `spill`, `master` and `staging` are not secrets, and neither are defaults, nor values of
-less than four characters. The stored configuration keeps `${VAR}` as it is written.
+What a variable puts under `connections`, `warehouse`, `engine`, `metadata`, `lineage` or `mask`, or in `to`
+or `secret` of `alerts`, is a secret, and so are passwords in URLs and keys such as `password`, `token` and
+`secret`: they are masked in logs, errors, events and the metadata store. Values of `type`, `port`, `path`,
+`threads`, `memory_limit`, `spill`, `master` and `staging` are not secrets, and neither are defaults, nor
+values of less than four characters. The stored configuration keeps `${VAR}` as it is written.
 
 Durations are `30s`, `15m`, `1h30m`, `26h`, `2d`, or a number of seconds. Sizes are `4GB` (thousands),
 `512MiB` (1024s), or a number of bytes.
@@ -76,6 +77,9 @@ the first reads the first source. [Every step](transforms.md): {names}.
 _RULES = """A list; each item is one rule and the options below. `merge` and `scd2` add by themselves that
 the key is not null and stands once in a batch. [Every rule](rules.md): {names}.
 """
+_ALERTS = (
+    "A list; each item is one route. What the channels are and how alerts are told: [alerts](alerts.md).\n"
+)
 _DESTINATION = """`type`, `connection` and the connector's keys are the environment's `warehouse` where
 they are absent; a destination with another type or connection takes none of the warehouse's keys.
 `primary_key` must be given with merge and scd2. With scd2 and `effective_at` a key may stand in a batch
@@ -125,6 +129,7 @@ def _sections() -> list[tuple[str, type[BaseModel], str]]:
             (f"engine type: {name}", model, "Beside the keys of every engine.\n")
             for name, model in engine_options()
         ),
+        ("alerts", AlertConfig, _ALERTS),
         ("lineage", LineageConfig, "Further keys are the transport's own.\n"),
         ("A pipeline", PipelineConfig, ""),
         ("sources.NAME", SourceConfig, _SOURCES.format(names=_listed("connectors"))),

@@ -129,11 +129,15 @@ class ContractSpec:
 
 @dataclass(frozen=True)
 class QualitySpec:
-    """``quality:``. ``thresholds``: ``score`` or a dimension -> least value; ``samples``: kept a check."""
+    """``quality:``. ``thresholds``: ``score`` or a dimension -> least value; ``samples``: kept a check;
+    ``columns``: those whose metrics are kept, empty: all."""
 
     thresholds: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
     samples: int = 10
+    metrics: Literal["basic", "full", "off"] = "basic"
+    columns: tuple[str, ...] = ()
+    freshness_column: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 A metric with an upper bound (``nullValues``, ``mustBeLessOrEqualTo: 5``) becomes the row rule with that
 tolerance, so that its rows can be named; any other comparison becomes a ``sql`` rule about the number.
-What the standard has no word for is given by ``customProperties``: ``on_fail`` and ``tolerance``.
+What the standard has no word for is given by ``customProperties``: ``on_fail``, ``tolerance``, ``status``.
 Patterns match whole values; ``mustBeBetween`` includes its bounds.
 """
 
@@ -19,7 +19,7 @@ from sluiceway.spec.validate import brief
 if TYPE_CHECKING:
     from sluiceway.spec.validate import Place
 
-__all__ = ["OPERATORS", "quality_rule"]
+__all__ = ["OPERATORS", "OWN_OPTIONS", "quality_rule"]
 
 OPERATORS: Mapping[str, str] = {
     "mustBe": "must_be",
@@ -36,6 +36,8 @@ _KEYS = (
     "method", "name", "schedule", "scheduler", "severity", "tags", "type", "unit", "metric", "rule",
     "arguments", "query", "engine", "implementation", "validValues",
 )  # fmt: skip
+OWN_OPTIONS = ("on_fail", "tolerance", "status")
+"""Options of our rules that a check carries as ``customProperties``."""
 _METRICS = ("nullValues", "missingValues", "invalidValues", "duplicateValues", "rowCount")
 _OLD_METRICS = {
     "nullCheck": "nullValues", "validValues": "invalidValues", "duplicateCount": "duplicateValues",
@@ -100,15 +102,18 @@ def _options(check: Mapping[str, Any], where: Place) -> dict[str, Any]:
         options["severity"] = severity
     dimension = check.get("dimension")
     if dimension is not None:
-        if dimension not in _DIMENSIONS:
+        if not isinstance(dimension, str) or dimension not in _DIMENSIONS:
             raise SpecError(
                 f"unknown dimension {brief(dimension)}",
                 where=where(("dimension",)),
                 hint=did_you_mean(str(dimension), _DIMENSIONS),
             )
         options["dimension"] = _DIMENSIONS[dimension]
-    for own in check.get("customProperties") or ():
-        if isinstance(own, Mapping) and own.get("property") in ("on_fail", "tolerance"):
+    own_words = check.get("customProperties") or []
+    if not isinstance(own_words, list):
+        raise SpecError(f"expected a list, got {brief(own_words)}", where=where(("customProperties",)))
+    for own in own_words:
+        if isinstance(own, Mapping) and own.get("property") in OWN_OPTIONS:
             options[str(own["property"])] = own.get("value")
     return options
 

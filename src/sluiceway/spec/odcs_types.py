@@ -1,4 +1,4 @@
-"""Types of the Open Data Contract Standard, spelled as DuckDB spells them."""
+"""Types of the Open Data Contract Standard, spelled as DuckDB spells them, and the other way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["column_type"]
+from sluiceway.schema import family
+
+__all__ = ["column_type", "property_type"]
 
 _PHYSICAL = {
     "VARCHAR": "varchar char character nvarchar nchar text string clob bpchar character_varying",
@@ -19,6 +21,7 @@ _PHYSICAL = {
     "USMALLINT": "usmallint uint16",
     "UINTEGER": "uinteger uint32",
     "UBIGINT": "ubigint uint64",
+    "UHUGEINT": "uhugeint uint128",
     "FLOAT": "float4 real float32",
     "DOUBLE": "double float8 double_precision float64 float",
     "BOOLEAN": "bool boolean",
@@ -26,6 +29,10 @@ _PHYSICAL = {
     "TIME": "time",
     "TIMESTAMP": "timestamp datetime timestamp_ntz timestampntz timestamp_without_time_zone datetime2",
     "TIMESTAMP WITH TIME ZONE": "timestamptz timestamp_tz timestamp_ltz timestamp_with_time_zone",
+    "TIMESTAMP_S": "timestamp_s",
+    "TIMESTAMP_MS": "timestamp_ms",
+    "TIMESTAMP_NS": "timestamp_ns",
+    "TIME WITH TIME ZONE": "timetz time_with_time_zone",
     "INTERVAL": "interval",
     "UUID": "uuid uniqueidentifier",
     "BLOB": "blob bytea binary varbinary bytes",
@@ -36,6 +43,12 @@ _DECIMAL = re.compile(r"(?:decimal|numeric|number)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s
 _INTEGERS = {
     "i8": "TINYINT", "i16": "SMALLINT", "i32": "INTEGER", "i64": "BIGINT", "i128": "HUGEINT",
     "u8": "UTINYINT", "u16": "USMALLINT", "u32": "UINTEGER", "u64": "UBIGINT", "u128": "UHUGEINT",
+}  # fmt: skip
+_FORMATS = {type_: format_ for format_, type_ in _INTEGERS.items()}
+_BY_FAMILY = {
+    "decimal": "number", "float": "number", "text": "string", "boolean": "boolean", "date": "date",
+    "time": "time", "timestamp": "timestamp", "timestamptz": "timestamp", "uuid": "string", "blob": "string",
+    "json": "object",
 }  # fmt: skip
 _LOGICAL = {
     "string": "VARCHAR", "date": "DATE", "time": "TIME", "timestamp": "TIMESTAMP", "number": "DOUBLE",
@@ -55,7 +68,8 @@ def column_type(declared: Mapping[str, Any]) -> str:
     >>> column_type({"logicalType": "array", "items": {"logicalType": "string"}})
     'VARCHAR[]'
     """
-    options = declared.get("logicalTypeOptions") or {}
+    options = declared.get("logicalTypeOptions")
+    options = options if isinstance(options, Mapping) else {}  # whoever reads the contract refuses others
     zoned = declared.get("logicalType") == "timestamp" and options.get("timezone") is True
     physical = declared.get("physicalType")
     found = _physical(physical) if isinstance(physical, str) else ""
@@ -68,9 +82,10 @@ def column_type(declared: Mapping[str, Any]) -> str:
 
 def _physical(text: str) -> str:
     text = text.strip()
-    if text.endswith("[]"):
-        inner = _physical(text[:-2])
-        return f"{inner}[]" if inner else ""
+    listed = re.fullmatch(r"(.+)(\[[0-9]*\])", text, re.DOTALL)
+    if listed:
+        inner = _physical(listed[1])
+        return f"{inner}{listed[2]}" if inner else ""
     if text.upper().startswith(("STRUCT(", "MAP(")):
         return text
     decimal = _DECIMAL.fullmatch(text)
@@ -105,3 +120,51 @@ def _struct(properties: list[Any]) -> str:
         name = str(item.get("physicalName") or item.get("name")).replace('"', '""')
         fields.append(f'"{name}" {type_}')
     return f"STRUCT({', '.join(fields)})" if fields else "JSON"
+
+
+def property_type(type_: str) -> dict[str, Any]:
+    """What a property of this type says: ``column_type`` reads it back as the same type.
+
+    ``physicalType`` is DuckDB's name of the type; an interval has no logical type in the standard.
+
+    >>> property_type("BIGINT")
+    {'logicalType': 'integer', 'logicalTypeOptions': {'format': 'i64'}, 'physicalType': 'BIGINT'}
+    >>> property_type("VARCHAR[]")["items"]
+    {'logicalType': 'string', 'physicalType': 'VARCHAR'}
+    """
+    if not type_:
+        return {}
+    group = family(type_)
+    if group == "nested":
+        return _nested(type_)
+    found: dict[str, Any] = {}
+    if group == "integer":
+        found = {"logicalType": "integer", "logicalTypeOptions": {"format": _FORMATS[type_.upper()]}}
+    elif group in _BY_FAMILY:
+        found = {"logicalType": _BY_FAMILY[group]}
+        if group == "timestamptz":
+            found["logicalTypeOptions"] = {"timezone": True}
+    # a FLOAT of other systems has eight bytes, and is read so; REAL has four in all of them
+    return {**found, "physicalType": "REAL" if type_.upper() == "FLOAT" else type_}
+
+
+def _nested(type_: str) -> dict[str, Any]:
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    listed = re.fullmatch(r"(.+)(\[[0-9]*\])", type_, re.DOTALL)
+    if listed:
+        items = property_type(listed[1])
+        return {"logicalType": "array", "physicalType": f"{items['physicalType']}{listed[2]}", "items": items}
+    found: dict[str, Any] = {"logicalType": "object", "physicalType": type_}
+    if not type_.upper().startswith("STRUCT("):
+        return found
+    try:
+        fields = exp.DataType.build(type_, dialect="duckdb").expressions
+    except SqlglotError:
+        return found
+    if all(isinstance(field, exp.ColumnDef) and field.args.get("kind") for field in fields):
+        found["properties"] = [
+            {"name": field.name, **property_type(field.args["kind"].sql("duckdb"))} for field in fields
+        ]
+    return found

@@ -72,6 +72,19 @@ class QualityConfig(Strict):
         default_factory=dict, description="the weight of each dimension in the score; equal if absent"
     )
     samples: int = Field(10, ge=0, le=10, description="failing rows kept for each check; 0 keeps none")
+    metrics: Literal["basic", "full", "off"] = Field(
+        "basic",
+        description="what is kept of each run for the history: basic, what costs nothing; full, "
+        "each column's distinct values, mean, deviation and quantiles too, in the gate's scan; or off",
+    )
+    columns: Names = Field(
+        default_factory=list, description="the columns whose metrics are kept; all if absent"
+    )
+    freshness_column: str | None = Field(
+        None,
+        description="the date or timestamp column whose newest value is the data's age; that of a "
+        "freshness rule or a cursor if absent",
+    )
 
     @field_validator("thresholds", "weights")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from sluiceway import plugins
 from sluiceway.engines.base import EngineSettings
 from sluiceway.errors import SluicewayError, SpecError, Where, did_you_mean
+from sluiceway.spec.alerts import AlertConfig, AlertSpec
 from sluiceway.spec.fields import Int, Size, Strict
 from sluiceway.spec.model import EnvironmentSpec, Project
 from sluiceway.spec.validate import brief, build, field_names, spec_error
@@ -29,6 +31,7 @@ __all__ = [
     "find_project",
     "load_project",
     "pipeline_files",
+    "project_at",
 ]
 
 FILES = ("sluiceway.yml", "sluiceway.yaml")
@@ -90,7 +93,7 @@ class ProjectConfig(Strict):
         "sqlite:///.sluiceway/metadata.db",
         description="the metadata store: sqlite:///PATH, or postgresql+psycopg://… for a team",
     )
-    alerts: list[dict[str, Any]] = Field(default_factory=list, description="who is told, and of what")
+    alerts: list[AlertConfig] = Field(default_factory=list, description="who is told, and of what")
     lineage: LineageConfig | None = Field(None, description="where OpenLineage events go")
 
 
@@ -147,7 +150,6 @@ def load_project(folder: Path | None = None) -> Project:
     root = file.parent
     declared = config.environments or {"dev": EnvironmentConfig()}
     lineage = config.lineage.model_dump(exclude_none=True) if config.lineage else {}
-    alerts = [_lazy(item, ("alerts", n), document) for n, item in enumerate(config.alerts)]
     return Project(
         name=config.project,
         folder=root,
@@ -157,7 +159,7 @@ def load_project(folder: Path | None = None) -> Project:
             for name, item in declared.items()
         ),
         metadata=_metadata(config.metadata, root, document),
-        alerts=tuple(alerts),
+        alerts=_alerts(config, document),
         lineage=_settled(lineage, ("lineage",), document),
     )
 
@@ -181,6 +183,17 @@ def default_project(folder: Path) -> Project:
     )
 
 
+def project_at(folder: Path | None = None) -> Project:
+    """The project that ``folder`` lies in, or what the folder is taken for if it lies in none.
+
+    Raises:
+        SpecError: there is one, and it can't be read.
+    """
+    start = (folder or Path.cwd()).absolute()
+    inside = any((place / name).is_file() for place in (start, *start.parents) for name in FILES)
+    return load_project(start) if inside else default_project(start)
+
+
 def _settled(value: Any, path: KeyPath, document: Document) -> Any:
     result = substitute(value, document.where, path=path)
     register_secrets(result, path)
@@ -189,6 +202,29 @@ def _settled(value: Any, path: KeyPath, document: Document) -> Any:
 
 def _lazy(value: Mapping[str, Any], path: KeyPath, document: Document) -> _Lazy:
     return _Lazy(value, lambda: dict(_settled(dict(value), path, document)))
+
+
+def _alerts(config: ProjectConfig, document: Document) -> tuple[AlertSpec, ...]:
+    declared = document.value.get("alerts") or []
+    names: set[str] = set()
+    for n, item in enumerate(config.alerts):
+        if item.name is not None and item.name in names:
+            raise SpecError(
+                f"two channels are called '{item.name}'",
+                where=document.where(("alerts", n, "name")),
+                hint="give one of them another name: the history tells them apart by it",
+            )
+        names.add(item.name or "")
+    return tuple(
+        AlertSpec(raw, partial(_one_of, raw, ("alerts", n), document)) for n, raw in enumerate(declared)
+    )
+
+
+def _one_of(raw: Mapping[str, Any], path: KeyPath, document: Document, below: KeyPath) -> Any:
+    value: Any = raw
+    for part in below:
+        value = value[part]
+    return _settled(value, (*path, *below), document)
 
 
 def _environment(

@@ -15,6 +15,7 @@ from sluiceway.errors import SpecError, Where, did_you_mean
 from sluiceway.spec.connect import connection_of, connector_of, settings_of, type_of
 from sluiceway.spec.declared import parse_rules, parse_steps
 from sluiceway.spec.destination import destination_of, implied_rules
+from sluiceway.spec.fields import as_list
 from sluiceway.spec.model import (
     ContractSpec,
     DeclaredStep,
@@ -90,7 +91,12 @@ def resolve(
         rules=tuple(rules),
         destination=destination,
         quality=QualitySpec(
-            dict(settled.quality.thresholds), dict(settled.quality.weights), settled.quality.samples
+            dict(settled.quality.thresholds),
+            dict(settled.quality.weights),
+            settled.quality.samples,
+            settled.quality.metrics,
+            tuple(as_list(settled.quality.columns)),
+            settled.quality.freshness_column,
         ),
         contract=contract,
         description=settled.description,

@@ -77,6 +77,11 @@ _DOCS = {
     "TRUE or FALSE: a list that is empty or NULL gives one row with NULL",
     "unnest_number": "unnest_number(list, keep): beside unnest_item of the same list: the element's number, "
     "from 1",
+    "edit_distance": "edit_distance(a, b): insertions, deletions and substitutions of one letter that make "
+    "ASCII text a into b",
+    "mapped": "mapped(text, json): what a JSON object of texts has under the text, NULL if nothing",
+    "nfc": "nfc(text): composed characters, Unicode's normalisation form C",
+    "title": "title(text): the first letter of each word capital; words are apart by single blanks",
     "hide": "hide(text, n): asterisks for all but the last n code points; for all if there are no more",
 }
 

@@ -16,6 +16,7 @@ from sluiceway.store.tables import (
     columns,
     configs,
     datasets,
+    fixes,
     listener_failures,
     metrics,
     nodes,
@@ -143,6 +144,7 @@ def one_run(con: Connection, run_id: str) -> dict[str, Any]:
         .where(nodes.c.run_id == run_id)
         .order_by(nodes.c.attempt, nodes.c.started_at, nodes.c.node),
         "quarantine": select(quarantine).where(quarantine.c.run_id == run_id).order_by(quarantine.c.check_id),
+        "fixes": select(fixes).where(fixes.c.run_id == run_id).order_by(fixes.c.position),
         "listener_failures": select(listener_failures)
         .where(listener_failures.c.run_id == run_id)
         .order_by(listener_failures.c.listener),
@@ -205,6 +207,7 @@ def list_metrics(
     since: datetime | None,
     status: str | None,
     limit: int | None,
+    pipeline: str | None = None,
 ) -> list[dict[str, Any]]:
     m = metrics.c
     statement = (
@@ -222,6 +225,8 @@ def list_metrics(
         statement = statement.where(m.at >= since)
     if status is not None:
         statement = statement.where(runs.c.status == status)
+    if pipeline is not None:
+        statement = statement.where(runs.c.pipeline == pipeline)
     rows = con.execute(statement).mappings().all()
     return [_metric_document(row) for row in reversed(rows)]
 

@@ -254,6 +254,7 @@ def _checks(con: Connection, event: RunFinished, published: bool) -> None:
             "proven": bool(check.get("proven")),
             "observed": plain(check.get("observed")),
             "message": text(check.get("message") or ""),
+            "shadow": bool(check.get("shadow")),
         }
         for position, check in enumerate(event.checks)
     ]
@@ -264,6 +265,9 @@ def _checks(con: Connection, event: RunFinished, published: bool) -> None:
         for row in rows:
             if row["on_fail"] == "quarantine" and row["failing"]:
                 turned_away[row["check_id"]] = row["failing"]
+        for check in event.checks:  # of a fix, those that it did not help
+            if check["on_fail"] == "fix" and check.get("unfixable"):
+                turned_away[text(check["id"])] = check["unfixable"]
         _quarantine(con, event, turned_away)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from sluiceway.events import Event, NodeFinished, NodeStarted, RunFinished, RunStarted
-from sluiceway.store import cache, graph, reads, runs, upgrade
+from sluiceway.store import cache, fixes, graph, history, reads, runs, upgrade
 from sluiceway.store.connect import connect, guard
 from sluiceway.store.process import alive
 from sluiceway.store.values import text
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from sluiceway.exchange import Cursor, Receipt
+    from sluiceway.store.alerts import AlertBook
 
 __all__ = ["Store"]
 
@@ -78,6 +79,13 @@ class Store:
             con.execution_options(readonly=True)
             with con.begin():
                 yield con
+
+    @property
+    def alerts(self) -> AlertBook:
+        """Alerts, what became of telling them, and silences."""
+        from sluiceway.store.alerts import AlertBook
+
+        return AlertBook(self._read, self._write)
 
     # --- what a run writes ---
 
@@ -155,6 +163,17 @@ class Store:
         with self._write() as con:
             cache.write_quarantine(con, run_id, counts, datetime.now(UTC))
 
+    def record_fixes(self, run_id: str, dataset: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """What a published run put right, by check: ``{check_id, fix, column, failing, fixed, unfixable,
+        values}``; ``values`` are the commonest changes, masked by the caller."""
+        with self._write() as con:
+            fixes.write_fixes(con, run_id, dataset, rows, datetime.now(UTC))
+
+    def record_undone(self, run_id: str, by: str, rows: int) -> None:
+        """``rows`` that ``run_id`` had put right were put back by the run ``by``."""
+        with self._write() as con:
+            fixes.mark_undone(con, run_id, by, rows)
+
     def record_failures(self, run_id: str, failures: Mapping[str, int]) -> None:
         """``EventBus.failures``: listeners that failed in this run, and how often."""
         with self._write() as con:
@@ -176,6 +195,18 @@ class Store:
             return runs.mark(con, run_id, status, at, error=error, extra=extra)
 
     # --- what people ask ---
+
+    def fixes(
+        self,
+        *,
+        run_id: str | None = None,
+        dataset: str | None = None,
+        environment: str | None = None,
+        limit: int | None = 100,
+    ) -> list[dict[str, Any]]:
+        """What runs put right, newest first: one entry a run and check."""
+        with self._read() as con:
+            return fixes.list_fixes(con, run_id=run_id, dataset=dataset, environment=environment, limit=limit)
 
     def interrupted(
         self,
@@ -245,8 +276,12 @@ class Store:
         environment: str | None = None,
         status: str | None = "succeeded",
         limit: int | None = None,
+        pipeline: str | None = None,
     ) -> list[dict[str, Any]]:
         """Metrics of a dataset, oldest first: ``{run_id, at, column, name, value, status}``.
+
+        Runs of a pipeline measure what they bring, ``check DATASET`` the whole table: ``pipeline`` keeps
+        those of one (a check's is ``check TARGET``).
 
         ``column=""`` asks for those of the dataset as a whole; ``limit`` keeps the newest;
         ``status=None`` adds runs that published nothing. Beside the profile there are
@@ -257,8 +292,49 @@ class Store:
             if found is None:
                 return []
             return reads.list_metrics(
-                con, found["id"], name=name, column=column, since=since, status=status, limit=limit
-            )
+                con, found["id"], name=name, column=column, since=since, status=status, limit=limit,
+                pipeline=pipeline,
+            )  # fmt: skip
+
+    def past(
+        self,
+        dataset: tuple[str, str],
+        wanted: Sequence[tuple[str, str]],
+        *,
+        pipeline: str,
+        environment: str,
+        but: str = "",
+    ) -> dict[tuple[str, str], tuple[tuple[Any, ...], ...]]:
+        """What one pipeline measured of a dataset: ``(metric, column) -> (at, value, blocked, run_id)``
+        of each run that ended, oldest first, 1000 at most.
+
+        Args:
+            dataset: OpenLineage's (namespace, name).
+            but: a run that is left out.
+        """
+        with self._read() as con:
+            return history.past(con, dataset, wanted, pipeline=pipeline, environment=environment, but=but)
+
+    def measured(
+        self,
+        dataset: str,
+        *,
+        pipeline: str | None = None,
+        environment: str | None = None,
+        limit: int = 200,
+    ) -> list[dict[str, Any]]:
+        """The newest runs that measured a dataset, oldest first, all of one pipeline and one kind:
+        ``{run_id, pipeline, kind, status, at, metrics: {(column, metric): value}}``.
+
+        Args:
+            pipeline: of the newest run if absent.
+
+        Raises:
+            StoreError: no such dataset.
+        """
+        with self._read() as con:
+            found = reads.require_dataset(con, dataset, environment)
+            return history.measured(con, found["id"], pipeline=pipeline, limit=limit)
 
     def checks_history(
         self,

@@ -360,17 +360,20 @@ fixes = Table(
     "fixes",
     metadata,
     _run(primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("check_id", String, nullable=False),  # the rule that the value broke
+    Column("check_id", String, primary_key=True),  # the rule that the values broke
+    Column("position", Integer, nullable=False),
     Column("fix", String, nullable=False),  # what was done: trim, clamp, …
     Column("dataset", String, nullable=False),
     Column("column", String, nullable=False),
-    Column("key", JSON, nullable=False),  # the row's key: {column: value}
-    Column("before", JSON, nullable=False),  # {"value": …}, masked where the column is classified
-    Column("after", JSON, nullable=False),
-    Column("count", BigInteger, nullable=False),  # rows that had this value, where they are not told apart
+    Column("failing", BigInteger, nullable=False),  # rows as they came
+    Column("fixed", BigInteger, nullable=False),  # of these: published with another value
+    Column("unfixable", BigInteger, nullable=False),  # of these: failed still, and lie in quarantine
+    Column(
+        "values", JSON, nullable=False
+    ),  # the commonest: [{before, after, count, key}], masked by the caller
     Column("at", UTCDateTime, nullable=False),
-    Column("undone_by", String),  # the run that put it back
+    Column("undone", BigInteger, nullable=False),  # rows of the run that were put back
+    Column("undone_by", String),  # the last run that put some back
     Index(None, "dataset", "at"),
 )
 
@@ -409,10 +412,14 @@ deliveries = Table(
     ),
     Column("channel", String, nullable=False),  # its name; never its URL, which holds secrets
     Column("kind", String, nullable=False),  # raised | resolved
-    Column("status", String, nullable=False),  # sent | failed | throttled | silenced
+    # sending | sent | failed | throttled | held | silenced | dropped
+    Column("status", String, nullable=False),
+    Column("group_key", String, nullable=False),  # alerts of one group make one message
     Column("error", String),
     Column("at", UTCDateTime, nullable=False),
+    Column("due_at", UTCDateTime),  # held: when the next message of its group may go
     Index(None, "alert_id", "at"),
+    Index(None, "channel", "group_key", "at"),
 )
 
 silences = Table(

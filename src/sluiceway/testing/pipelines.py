@@ -207,6 +207,11 @@ rules:
   - sql: "SELECT id FROM _ WHERE amount > 100"
     on_fail: warn
     name: great ones
+  - anomaly: {metric: row_count}
+  - anomaly: {metric: mean, column: amount}
+  - anomaly: {metric: null_share, column: note}
+  - anomaly: {dimension: status}
+  - anomaly: {metric: schema}
 """
 _SOURCE_RULES = """\
   orders:

@@ -42,6 +42,13 @@ CREATE TABLE nobody (id INTEGER);
 
 TEXT = 'the "text" '
 Case = tuple[Any, dict[str, Any], dict[str, Any], int, int]
+
+
+def daily(value: Any) -> list[list[Any]]:
+    """The same value on each of the twenty days before the run."""
+    return [[f"2026-11-{day:02}T06:00:00Z", value] for day in range(3, 23)]
+
+
 # what stands behind the key, other options, the context's, failing, total
 CASES: dict[str, list[Case]] = {
     "accepted_values": [
@@ -55,6 +62,22 @@ CASES: dict[str, list[Case]] = {
         ({"measure": "sum(amount)", "equals": 723.9}, {}, {}, 0, 1),
         ({"measure": "count(*) FILTER (WHERE active)", "max": 2}, {"where": "id < 3"}, {}, 0, 1),
         ({"measure": "median(amount)", "min_exclusive": 12.45}, {}, {}, 1, 1),
+    ],
+    "anomaly": [
+        ({"metric": "row_count"}, {}, {"past": {"row_count": daily(5)}}, 0, 1),
+        ({"metric": "row_count"}, {"where": "active"}, {"past": {"row_count": daily(900)}}, 1, 1),
+        ({"metric": "null_share", "column": "status"}, {}, {"past": {"null_share:status": daily(0)}}, 1, 1),
+        ({"metric": "distinct_count", "column": "id"}, {}, {"past": {"distinct_count:id": daily(3)}}, 0, 1),
+        ({"metric": "mean", "column": "share"}, {}, {"past": {"mean:share": daily(3)}}, 1, 1),
+        ({"metric": "p50", "column": "amount"}, {}, {"past": {"p50:amount": daily(12.45)}}, 0, 1),
+        ({"metric": "freshness", "column": "updated_at"}, {}, {"past": {"freshness:updated_at": daily(900)}}, 1, 1),  # noqa: E501
+        (
+            {"metric": "event_freshness", "column": "day", "loaded": "updated_at"}, {},
+            {"past": {"event_freshness:day": daily(91_000_000)}}, 0, 1,
+        ),
+        ({"dimension": "status"}, {}, {"past": {"row_counts:status": daily('{"paid": 900}')}}, 1, 1),
+        ({"dimension": TEXT}, {"where": "id < 3"}, {"past": {f"row_counts:{TEXT}": daily('{"12": 1, "1.5": 1}')}}, 0, 1),  # noqa: E501
+        ({"metric": "schema"}, {}, {"past": {"schema": [["2026-11-22T06:00:00Z", '{"id": "BIGINT"}']]}}, 1, 1),  # noqa: E501
     ],
     "expression": [
         ("amount > 0", {}, {}, 1, 5),

@@ -30,6 +30,8 @@ ANSWERS: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
     "count_distinct_dense": [((N, 1, 9), 2)],
     "count_if": [((exp.GT(this=N, expression=exp.Literal.number(1)),), 2)],
     "divide": [((6, 4), 1.5), ((6, 0), None)],
+    "edit_distance": [(("shiped", "shipped"), 1), (("", "ab"), 2), (("a", "a"), 0),
+                      ((exp.null(), "a"), None)],
     "hash64": [],  # not the same on two engines: see below
     "hide": [(("+31 20", 2), "****20"), (("ab", 2), "**"), (("", 1), ""), ((exp.null(), 2), None)],
     "hmac_sha256": [],  # its key is bound: see test_transforms_mask
@@ -39,11 +41,14 @@ ANSWERS: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
     "least_rows": [((2, N), [[1], [2]])],
     "length": [(("é😀",), 2), (("",), 0), ((exp.null(),), None)],
     "list_json": [(("a\"b", exp.cast(exp.null(), "VARCHAR")), '["a\\"b",null]')],
+    "mapped": [(("a", '{"a": "x", "": "none"}'), "x"), (("", '{"": "none"}'), "none"),
+               (("b", '{"a": "x"}'), None), ((exp.null(), '{"a": "x"}'), None)],
     "matches": [(("ab", "a|ab"), True), (("xab", "ab"), False), (("a\n", "a"), False),
                 ((exp.null(), "a"), None)],
     "mod97": [(("97",), 0), (("WEST12345698765432GB82",), 1), (("a",), None),
               (("9" * 34,), int("9" * 34) % 97),
               (("Z" * 34,), int("35" * 34) % 97)],
+    "nfc": [(("e\u0301",), "\u00e9"), ((exp.null(),), None)],
     "reasons_json": [
         ((exp.true(), "n:a", exp.false(), "b", exp.null(), "c", exp.true(), 'x"'), '["n:a","x\\""]'),
         ((exp.false(), "b"), "[]"),
@@ -54,6 +59,7 @@ ANSWERS: dict[str, list[tuple[tuple[Any, ...], Any]]] = {
     "string_of": [((exp.cast(exp.Literal.number(1), "DOUBLE"), "DOUBLE"), "1.0"),
                   ((True, "BOOLEAN"), "true")],
     "substring": [(("émile", 2, 3), "mil"), (("ab", 5, 2), "")],
+    "title": [(("den haag",), "Den Haag"), (("a  é",), "A  É"), (("",), ""), ((exp.null(),), None)],
     "unnest_item": [((exp.Array(expressions=[exp.Literal.number(7)]), False), 7),
                     ((exp.Array(expressions=[]), True), None)],
     "unnest_number": [((exp.Array(expressions=[exp.Literal.number(7)]), False), 1)],

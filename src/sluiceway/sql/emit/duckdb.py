@@ -81,6 +81,19 @@ _HIDE = (
     "ELSE repeat('*', length(:text) - :n) || right(:text, :n) END"
 )
 
+_TITLE = (
+    "array_to_string(list_transform(string_split(:t, ' '), "
+    "lambda w: upper(substring(w, 1, 1)) || substring(w, 2)), ' ')"
+)
+
+
+def _mapped(text: exp.Expr, pairs: exp.Expr) -> exp.Expr:
+    """A map out of literals is made once a query."""
+    return fill(
+        "duckdb", "map_extract_value(CAST(CAST(:p AS JSON) AS MAP(VARCHAR, VARCHAR)), :t)", p=pairs, t=text
+    )
+
+
 _NONE = "CASE WHEN coalesce(len(:l) = 0, TRUE) THEN [NULL] ELSE {} END"
 
 
@@ -103,6 +116,7 @@ EMITTERS: Mapping[str, Emitter] = {
     "divide": lambda a, b: exp.Div(
         this=exp.paren(a), expression=exp.func("NULLIF", b, exp.Literal.number(0))
     ),
+    "edit_distance": _fn("levenshtein"),
     "hash64": _fn("hash"),
     "hide": lambda text, n: fill("duckdb", _HIDE, text=text, n=n),
     "hmac_sha256": _hmac,
@@ -116,14 +130,17 @@ EMITTERS: Mapping[str, Emitter] = {
     "list_json": lambda *texts: _text(
         exp.Anonymous(this="to_json", expressions=[exp.Array(expressions=list(texts))])
     ),
+    "mapped": _mapped,
     "matches": _fn("regexp_full_match"),
     "mod97": _mod97,
+    "nfc": _fn("nfc_normalize"),
     "reasons_json": _reasons,
     "row_id": lambda: exp.Window(this=exp.RowNumber()),
     "row_json": lambda *pairs: _text(exp.Anonymous(this="json_object", expressions=list(pairs))),
     "sha256": _fn("sha256"),
     "string_of": lambda value, _type, _exact=None: _text(value),
     "substring": _fn("substring"),
+    "title": lambda text: fill("duckdb", _TITLE, t=text),
     "unnest_item": _unnested(":l"),
     "unnest_number": _unnested("range(1, len(:l) + 1)"),
     "try_cast": lambda value, type_, _from=None: exp.TryCast(

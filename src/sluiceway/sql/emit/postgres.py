@@ -137,14 +137,22 @@ EMITTERS: Mapping[str, Emitter] = {
     "least_rows": _least_rows,
     "length": _fn("length"),
     "list_json": _list_json,
+    "mapped": _template("CAST(:p AS JSONB) ->> :t", "t", "p"),
     "matches": _matches,
     "mod97": _mod97,
+    "nfc": _template("normalize(:t)", "t"),
     "reasons_json": _reasons,
     "row_id": lambda: exp.Window(this=exp.RowNumber()),
     "row_json": _row_json,
     "sha256": _template("encode(sha256(convert_to(:t, 'UTF8')), 'hex')", "t"),
     "string_of": _string_of,
     "substring": _fn("substr"),
+    "title": _template(
+        "array_to_string(ARRAY(SELECT upper(substr(w, 1, 1)) || substr(w, 2) "
+        "FROM unnest(string_to_array(:t, ' ')) WITH ORDINALITY AS words(w, n) ORDER BY n), ' ') "
+        "|| CASE WHEN :t IS NULL THEN NULL ELSE '' END",
+        "t",
+    ),
     "unnest_item": _unnested(":l", "array_append(:l, NULL)"),
     "unnest_number": _unnested(
         "CAST(ARRAY(SELECT generate_series(1, cardinality(:l))) AS BIGINT[])", "CAST(ARRAY[NULL] AS BIGINT[])"

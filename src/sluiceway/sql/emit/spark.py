@@ -119,6 +119,7 @@ EMITTERS: Mapping[str, Emitter] = {
     "count_distinct_dense": _template("nullif(COUNT(DISTINCT :x), 0)", "x", "low", "high"),
     "count_if": _fn("count_if"),
     "divide": _template("CAST(:a AS DOUBLE) / nullif(CAST(:b AS DOUBLE), 0)", "a", "b"),
+    "edit_distance": _fn("levenshtein"),
     "hash64": _fn("xxhash64"),
     "hide": _template(
         "CASE WHEN length(:t) <= :n THEN repeat('*', length(:t)) "
@@ -136,6 +137,7 @@ EMITTERS: Mapping[str, Emitter] = {
     "least_rows": _least_rows,
     "length": _fn("length"),
     "list_json": _list_json,
+    "mapped": _template("element_at(from_json(:p, 'MAP<STRING, STRING>'), :t)", "t", "p"),
     "matches": _matches,
     "mod97": _mod97,
     "reasons_json": _reasons,
@@ -144,6 +146,9 @@ EMITTERS: Mapping[str, Emitter] = {
     "sha256": _template("sha2(:t, 256)", "t"),
     "string_of": _string_of,
     "substring": _fn("substring"),
+    "title": _template(
+        "array_join(transform(split(:t, ' '), w -> concat(upper(substr(w, 1, 1)), substr(w, 2))), ' ')", "t"
+    ),
     "try_cast": _try_cast,
     "unnest_item": _generated("item"),
     "unnest_number": _generated("number"),

@@ -19,19 +19,20 @@ def upgrade() -> None:
     op.create_table(
         "fixes",
         sa.Column("run_id", sa.String(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("check_id", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("fix", sa.String(), nullable=False),
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("column", sa.String(), nullable=False),
-        sa.Column("key", sa.JSON(), nullable=False),
-        sa.Column("before", sa.JSON(), nullable=False),
-        sa.Column("after", sa.JSON(), nullable=False),
-        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("failing", sa.BigInteger(), nullable=False),
+        sa.Column("fixed", sa.BigInteger(), nullable=False),
+        sa.Column("unfixable", sa.BigInteger(), nullable=False),
+        sa.Column("values", sa.JSON(), nullable=False),
         sa.Column("at", TIME, nullable=False),
+        sa.Column("undone", sa.BigInteger(), nullable=False),
         sa.Column("undone_by", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_fixes_run_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("run_id", "position", name=op.f("pk_fixes")),
+        sa.PrimaryKeyConstraint("run_id", "check_id", name=op.f("pk_fixes")),
     )
     op.create_index(op.f("ix_fixes_dataset_at"), "fixes", ["dataset", "at"], unique=False)
     op.create_table(
@@ -65,14 +66,22 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
+        sa.Column("group_key", sa.String(), nullable=False),
         sa.Column("error", sa.String(), nullable=True),
         sa.Column("at", TIME, nullable=False),
+        sa.Column("due_at", TIME, nullable=True),
         sa.ForeignKeyConstraint(
             ["alert_id"], ["alerts.id"], name=op.f("fk_deliveries_alert_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
     )
     op.create_index(op.f("ix_deliveries_alert_id_at"), "deliveries", ["alert_id", "at"], unique=False)
+    op.create_index(
+        op.f("ix_deliveries_channel_group_key_at"),
+        "deliveries",
+        ["channel", "group_key", "at"],
+        unique=False,
+    )
     op.create_table(
         "silences",
         sa.Column("id", ID, nullable=False),
