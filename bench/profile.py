@@ -21,6 +21,13 @@ _COLUMNS = 12
 _LIST = ROOT / "bench" / "peers_profile.txt"
 
 
+def figures(value: object) -> int:
+    """How many numbers a document holds."""
+    if isinstance(value, dict | list):
+        return sum(map(figures, value.values() if isinstance(value, dict) else value))
+    return int(isinstance(value, int | float) and not isinstance(value, bool))
+
+
 def looked_at(rows: int) -> Callable[[str], str]:
     """All rows and columns, and where it is said, the defects that were planted."""
 
@@ -35,7 +42,7 @@ def looked_at(rows: int) -> Callable[[str], str]:
         found = {c["name"]: c for c in columns}
         if found["amount"]["negatives"] != len(range(0, rows, 200_000)):
             return f"{found['amount']['negatives']} negative amounts"
-        return f"ok {sum(len(c) for c in columns)} figures, read {answer['scans']} times"
+        return f"ok {figures(columns)} numbers, read {answer['scans']} times"
 
     return judge
 
