@@ -23,6 +23,16 @@ _NAMES = {"postgres": "PostgreSQL", "mariadb": "MariaDB", "spark": "Spark"}
 _EMULATORS = {"snowflake": "Snowflake's emulator", "bigquery": "BigQuery's emulator"}
 
 
+@pytest.fixture(autouse=True)
+def _own_secrets() -> Iterator[None]:
+    """What one test registers as a secret isn't cut out of the texts of the next."""
+    from sluiceway import secrets
+
+    before = set(secrets._values)
+    yield
+    secrets._values.intersection_update(before)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_RAN] = {}
 

@@ -98,7 +98,7 @@ def test_the_json_document_has_exactly_the_promised_keys(orders):
     }  # fmt: skip
     assert set(document["checks"][0]) == {
         "id", "rule", "phase", "columns", "dimension", "severity", "on_fail", "failing", "total", "passed",
-        "observed", "proven", "message",
+        "observed", "proven", "message", "shadow",
     }  # fmt: skip
 
 

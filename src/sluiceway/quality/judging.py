@@ -111,7 +111,7 @@ def rules_from(profile: Profile) -> list[dict[str, Any]]:
     """The plainest rules that the data itself holds to: columns without a gap are filled in, and a single
     column that was found to be a key, exactly, is one. They warn, and block nothing.
 
-    >>> from sluiceway.quality.model import ColumnProfile, KeyCandidate
+    >>> from sluiceway.quality.model import ColumnProfile, KeyCandidate, Profile
     >>> id_ = ColumnProfile("id", "BIGINT", 3, 0)
     >>> rules_from(Profile("t", 3, (id_,), keys=(KeyCandidate(("id",), 1.0, False),)))
     [{'not_null': 'id', 'severity': 'warning'}, {'unique': 'id', 'severity': 'warning'}]

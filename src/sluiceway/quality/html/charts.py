@@ -82,8 +82,8 @@ def _options() -> dict[str, Any]:
 def _floor(least: float) -> float:
     """The highest of a few round starts that leaves room below.
 
-    >>> _floor(0.97), _floor(0.995), _floor(0.4)
-    (0.9, 0.95, 0.0)
+    >>> _floor(0.995), _floor(0.93), _floor(0.4)
+    (0.95, 0.9, 0.0)
     """
     return next((low for low in (0.95, 0.9, 0.75, 0.5) if least > low + (1 - low) / 10), 0.0)
 
