@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sluiceway.exchange import Cursor, Receipt
     from sluiceway.store.alerts import AlertBook
+    from sluiceway.store.queue import Queue
 
 __all__ = ["Store"]
 
@@ -86,6 +87,13 @@ class Store:
         from sluiceway.store.alerts import AlertBook
 
         return AlertBook(self._read, self._write)
+
+    @property
+    def queue(self) -> Queue:
+        """Jobs that wait for a worker, run, or ran."""
+        from sluiceway.store.queue import Queue
+
+        return Queue(self._read, self._write)
 
     # --- what a run writes ---
 

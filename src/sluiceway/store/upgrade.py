@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from sluiceway.errors import StoreError
 from sluiceway.locks import file_lock
+from sluiceway.store import jobtables as _jobtables  # noqa: F401  its tables join the metadata
 from sluiceway.store.connect import BUSY_SECONDS, sqlite_path
 from sluiceway.store.tables import REVISION, SCHEMA, metadata, version
 
