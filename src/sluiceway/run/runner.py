@@ -17,6 +17,7 @@ from sluiceway.errors import (
     DataQualityError,
     DataValidationError,
     DestinationError,
+    FencedError,
     GateError,
     RunError,
     SluicewayError,
@@ -44,10 +45,27 @@ if TYPE_CHECKING:
 
     from sluiceway.spec.model import Pipeline
 
-__all__ = ["run"]
+__all__ = ["Ticket", "run"]
 
 log = logging.getLogger("sluiceway.run")
 Progress = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What an orchestrator knows of a run that it starts: ``run_id`` is the same for each of its tries, so
+    that none publishes again what an earlier one did; ``attempt`` counts them from 1, and whoever counts
+    them tries again, not the run. ``claim`` names this one beside those that may not be quite dead.
+
+    ``fence`` is called when nothing but the publish is left, and raises FencedError where the run has been
+    given to another. ``group_id`` ties runs together.
+    """
+
+    run_id: str
+    attempt: int = 1
+    claim: str = "0"
+    fence: Callable[[], None] | None = None
+    group_id: str | None = None
 
 
 def run(
@@ -61,6 +79,7 @@ def run(
     count_reads: bool = False,
     at: datetime | None = None,
     kind: str | None = None,
+    ticket: Ticket | None = None,
 ) -> RunResult:
     """Run a pipeline once and say how it went; a failed or blocked run is a result, not an exception.
 
@@ -73,14 +92,16 @@ def run(
         at: the moment that this run stands for, such as the end of a backfill's interval: the clock of
             rules and SQL, and the time of its metrics. When it began, if absent. A naive time is UTC.
         kind: what the store calls it: run, check or replay if absent.
+        ticket: the orchestrator's.
 
     Raises:
         ConfigError: what the user wrote can't be used; nothing was run.
     """
     moment = at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
     made = _Run(
-        pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, moment, kind
-    )
+        pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, moment, kind,
+        ticket or Ticket(new_run_id()), own_retries=ticket is None,
+    )  # fmt: skip
     return made.go()
 
 
@@ -100,11 +121,14 @@ class _Run:
     count_reads: bool = False
     at: datetime | None = None
     kind: str | None = None
-    run_id: str = field(default_factory=new_run_id)
+    ticket: Ticket = field(default_factory=lambda: Ticket(new_run_id()))
+    own_retries: bool = True
     nodes: list[NodeResult] = field(default_factory=list)
     keep_staging: bool = False
 
     def __post_init__(self) -> None:
+        self.run_id = self.ticket.run_id
+        self.attempt = self.ticket.attempt
         self.started_at = datetime.now(UTC)
         self.clock = time.monotonic()
         if self.full_refresh and self.pipeline.destination.mode in ("append", "merge"):
@@ -180,12 +204,16 @@ class _Run:
 
     def _attempts(self) -> None:
         retry = self.pipeline.retry
-        for attempt in range(1, retry.attempts + 1):
+        last = retry.attempts if self.own_retries else self.ticket.attempt
+        for attempt in range(self.ticket.attempt, last + 1):
             self.attempt = attempt
             try:
                 self._attempt()
             except GateError as error:
                 self._end("blocked", error)
+                return
+            except FencedError as error:  # what is written of the run is another's to write
+                self.result.status, self.result.error = "cancelled", error
                 return
             except CancelledError as error:
                 self._end("cancelled", error)
@@ -205,7 +233,7 @@ class _Run:
                 transient = isinstance(error, SourceError | DestinationError) and not error.details.get(
                     "final"
                 )
-                if not transient or attempt == retry.attempts:
+                if not transient or attempt == last:
                     self._end("failed", error)
                     return
                 wait = _backoff(retry.backoff, retry.delay, attempt)
@@ -236,13 +264,27 @@ class _Run:
                 if begun is not None:
                     self.started_at = begun
                     opened.started_at = self.moment
+                if not self.own_retries and self._was_published(opened):
+                    return
             self.plan = opened.plan(count_reads=self.count_reads, store=self.store, run_id=self.run_id)
             self._begin(self.plan, opened)
             self._walk(self.plan, opened)
 
     def _staging(self) -> Path:
         # beside the project, so that a lake in it takes the files by a rename
-        return self.pipeline.project.folder / ".sluiceway" / "staging" / self.run_id
+        name = self.run_id if self.own_retries else f"{self.run_id}.{self.ticket.claim}"
+        return self.pipeline.project.folder / ".sluiceway" / "staging" / name
+
+    def _was_published(self, opened: Resolved) -> bool:
+        """An earlier try of this run committed, and did not live to say so: then there is nothing to do."""
+        for receipt in opened.sink.receipts(run_id=self.run_id)[:1]:
+            self.result.status = "succeeded"
+            self.result.records.published, self.result.records.late = receipt.published, receipt.late
+            self.result.snapshot = receipt.snapshot
+            self.store.mark(self.run_id, "succeeded", snapshot=receipt.snapshot)
+            self.store.record_receipt(self.pipeline.environment.name, receipt)
+            return True
+        return False
 
     # events -----------------------------------------------------------------------------------------
 
@@ -264,6 +306,7 @@ class _Run:
             config_raw=dict(pipeline.raw),
             kind=self._kind(),
             nominal_at=self.at,
+            group_id=self.ticket.group_id,
         )
         self.inputs = tuple(
             dataset_of(source.dataset(), opened.schemas[name], name)
@@ -399,6 +442,8 @@ class _Run:
             replays=self.replays,
         )
         gate: AuditGate = plan.select(AuditGate)[0]
+        if self.ticket.fence is not None:
+            self.ticket.fence()
         with self._timer(node.name) as timed, handing_over(opened):
             receipt = opened.sink.publish(verdict, execution.staged(judged, gate.checks), order)
             timed.rows = receipt.published
@@ -460,6 +505,7 @@ class _Run:
             config_raw=dict(self.pipeline.raw),
             kind=self._kind(),
             nominal_at=self.at,
+            group_id=self.ticket.group_id,
         )
         self.bus.emit(
             RunFinished(

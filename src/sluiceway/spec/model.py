@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sluiceway.errors import Where
 from sluiceway.exchange import LoadMode, Scd2
+from sluiceway.spec.orchestrate import OrchestrateSpec
 
 if TYPE_CHECKING:
     from sluiceway.connectors.base import Connector, Incremental, SinkConfig, SourceConfig
@@ -65,6 +66,7 @@ class Project:
     alerts: tuple[Mapping[str, Any], ...] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
     """``lineage:``, the OpenLineage transport: {type: file|http|console, path|url, …}; empty: none."""
+    orchestrate: OrchestrateSpec = field(default_factory=OrchestrateSpec)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from sluiceway.ids import new_run_id
 from sluiceway.store.connect import insert_into
 from sluiceway.store.jobtables import job_needs, jobs
 from sluiceway.store.reads import document
+from sluiceway.store.runs import never_began
 from sluiceway.store.values import plain, text
 
 if TYPE_CHECKING:
@@ -151,10 +152,11 @@ class Queue:
             return "gone"
         return "cancel" if row[0] else "go on"
 
-    def holds(self, claim: Claim) -> bool:
-        """Whether the claim still stands: asked right before a publish."""
+    def is_claimed(self, job: int, token: int) -> bool:
+        """Whether the claim with this token still stands: asked right before a publish."""
+        held = and_(jobs.c.id == job, jobs.c.token == token, jobs.c.status == "running")
         with self._read() as con:
-            return con.execute(select(jobs.c.id).where(_held(claim))).first() is not None
+            return con.execute(select(jobs.c.id).where(held)).first() is not None
 
     def finish(
         self, claim: Claim, status: str, now: datetime, error: Mapping[str, Any] | None = None
@@ -442,19 +444,30 @@ def _end(
 ) -> int | None:
     """The job's end, and what follows from it for those that need it."""
     values = {"status": status, "finished_at": now, "slot": None, "pool_slot": None, "error": plain(error)}
-    row = con.execute(update(jobs).where(which).values(values).returning(jobs.c.id, jobs.c.pipeline)).first()
-    if row is None:
+    job = con.execute(update(jobs).where(which).values(values).returning(*_OF_RUN)).mappings().first()
+    if job is None:
         return None
-    needing = select(job_needs.c.job_id).where(job_needs.c.needs_id == row[0])
+    if status in ("skipped", "cancelled", "failed"):
+        never_began(con, dict(job), status, now, error)
+    needing = select(job_needs.c.job_id).where(job_needs.c.needs_id == job["id"])
     waits = and_(jobs.c.id.in_(needing), jobs.c.status == "queued")
     if status == "succeeded":
         con.execute(update(jobs).where(waits).values(waiting=jobs.c.waiting - 1))
     else:
-        verb = {"blocked": "was blocked", "skipped": "was skipped", "cancelled": "was cancelled"}
-        reason = {"type": "Skipped", "message": f"{row[1]}, which it needs, {verb.get(status, status)}"}
-        for job in con.execute(select(jobs.c.id).where(waits)).scalars().all():
-            _end(con, and_(jobs.c.id == job, jobs.c.status == "queued"), "skipped", now, reason)
-    return int(row[0])
+        reason = {
+            "type": "Skipped",
+            "message": f"{job['pipeline']}, which it needs, {_HOW.get(status, status)}",
+        }
+        for waiting in con.execute(select(jobs.c.id).where(waits)).scalars().all():
+            _end(con, and_(jobs.c.id == waiting, jobs.c.status == "queued"), "skipped", now, reason)
+    return int(job["id"])
+
+
+_OF_RUN = (
+    jobs.c.id, jobs.c.run_id, jobs.c.pipeline, jobs.c.environment, jobs.c.attempt, jobs.c.nominal_at,
+    jobs.c.group_id,
+)  # fmt: skip
+_HOW = {"blocked": "was blocked", "skipped": "was skipped", "cancelled": "was cancelled"}
 
 
 def _poison(row: RowMapping) -> dict[str, Any]:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from sluiceway.exchange import Cursor, Receipt
     from sluiceway.store.alerts import AlertBook
+    from sluiceway.store.logs import LogBook
     from sluiceway.store.queue import Queue
+    from sluiceway.store.workers import WorkerBook
 
 __all__ = ["Store"]
 
@@ -95,6 +97,20 @@ class Store:
 
         return Queue(self._read, self._write)
 
+    @property
+    def logs(self) -> LogBook:
+        """What runs wrote on their outputs."""
+        from sluiceway.store.logs import LogBook
+
+        return LogBook(self._read, self._write)
+
+    @property
+    def workers(self) -> WorkerBook:
+        """Workers and schedulers, and when they were last heard of."""
+        from sluiceway.store.workers import WorkerBook
+
+        return WorkerBook(self._read, self._write)
+
     # --- what a run writes ---
 
     def begin_run(
@@ -109,6 +125,7 @@ class Store:
         kind: str = "run",
         engine: Mapping[str, str] | None = None,
         nominal_at: datetime | None = None,
+        group_id: str | None = None,
     ) -> None:
         """Write down that this process runs ``run_id`` now; a known run gets another attempt.
 
@@ -130,6 +147,7 @@ class Store:
                 engine=engine,
                 config_raw=config_raw,
                 nominal_at=nominal_at,
+                group_id=group_id,
                 at=started_at if attempt == 1 else datetime.now(UTC),
             )
 

@@ -1,0 +1,45 @@
+"""What a worker tells the process of a run, and what that one answers: JSON lines over a pipe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["Order"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run. ``at`` is ISO 8601 in UTC; ``claim`` is the job's id, ``token`` the right to speak of it."""
+
+    project: str
+    environment: str
+    pipeline: str
+    run_id: str
+    attempt: int
+    claim: int
+    token: int
+    at: str | None = None
+    group_id: str | None = None
+    full_refresh: bool = False
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    interval: tuple[str, str] | None = None
+    nice: int = 0
+    process_environment: Mapping[str, str] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Order:
+        """
+        >>> order = Order("/p", "dev", "orders", "r1", 1, 7, 2, interval=("a", "b"))
+        >>> Order.decode(order.encode()) == order
+        True
+        """
+        values = json.loads(raw)
+        if values["interval"] is not None:
+            values["interval"] = tuple(values["interval"])
+        return cls(**values)

@@ -1,0 +1,314 @@
+"""A worker: it claims jobs, gives each a process, says that they live, and settles how they end.
+
+The database is talked to from one thread, this one; each run is watched by threads of its own, so that limits
+hold while the database is away. Who can't be heard for ``lost_after`` seconds must take its runs for given to
+another, and ends them: the others wait as long before they take them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from sluiceway.errors import RunError, SluicewayError, StoreError
+from sluiceway.ids import new_run_id
+from sluiceway.orchestrate.environment import environment_for
+from sluiceway.orchestrate.forker import Forker
+from sluiceway.orchestrate.order import Order
+from sluiceway.orchestrate.policy import Decision, decide
+from sluiceway.orchestrate.process import Ended, RunProcess
+from sluiceway.spec.project import find_pipeline
+from sluiceway.store.store import Store
+
+if TYPE_CHECKING:
+    from sluiceway.spec.model import Project
+    from sluiceway.store.queue import Claim
+
+__all__ = ["Worker"]
+
+log = logging.getLogger("sluiceway.worker")
+_IDLE = 1.0
+"""Seconds between two looks into an empty queue."""
+_FLUSH = 1.0
+Say = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass
+class _Running:
+    claim: Claim
+    process: RunProcess
+    seq: int
+    beat: float
+    heard: float
+    pending: list[str] = field(default_factory=list)
+
+
+class Worker:
+    """``Worker(project, "dev").run()`` works until ``stop`` or ``drain`` is called from another thread or a
+    signal handler; ``run("idle")`` until nothing is left that it could do now.
+
+    Args:
+        slots: runs at once; ``orchestrate.slots`` if absent.
+        pools: only jobs of these; all if absent.
+        say: called with one dict for each thing that happens: ``{event, run_id, pipeline, …}``.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        environment: str,
+        *,
+        slots: int | None = None,
+        pools: tuple[str, ...] = (),
+        name: str | None = None,
+        say: Say = lambda _: None,
+        forker: Forker | None = None,
+    ) -> None:
+        self.project, self.environment = project, environment
+        self.spec = project.orchestrate
+        self.slots = slots or self.spec.slots
+        declared = {"default": 1_000, **self.spec.pools}
+        self.pools = {n: size for n, size in declared.items() if not pools or n in pools}
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}:{new_run_id()[-4:]}"
+        self._say, self._forker = say, forker or Forker()
+        self._running: dict[int, _Running] = {}
+        self._wake = threading.Event()
+        self._state: Literal["running", "paused", "draining", "stopped"] = "running"
+        self._swept = self._beaten = self._looked = 0.0
+
+    # --- told from elsewhere ---
+
+    def drain(self) -> None:
+        """Claim nothing more; end when what runs has ended."""
+        if self._state != "stopped":
+            self._state = "draining"
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End now: runs are told to stop, and go back into the queue."""
+        self._state = "stopped"
+        self._wake.set()
+
+    # --- the loop ---
+
+    def run(self, until: Literal["stopped", "idle"] = "stopped") -> None:
+        """Raises StoreError where the store can't be reached at the start; later it waits for it."""
+        self._forker.start()
+        with Store.open(self.project.metadata) as store:
+            self._store = store
+            store.workers.hello(
+                self.name, "worker", self.environment, _now(), slots=self.slots,
+                details={"pools": self.pools, "version": _version()},
+            )  # fmt: skip
+            self._say({"event": "worker started", "worker": self.name, "slots": self.slots})
+            try:
+                while not self._step(until):
+                    self._wake.wait(self._pause())
+                    self._wake.clear()
+            finally:
+                self._end()
+
+    def _step(self, until: str) -> bool:
+        """One turn; whether it was the last."""
+        if self._state == "stopped":
+            for running in self._running.values():
+                running.process.stop("stop")
+        claimed = 0
+        try:
+            self._settle_ended()
+            self._beat()
+            if self._state == "running":
+                self._sweep()
+                claimed = self._claim()
+        except StoreError as error:
+            log.warning("%s; trying again", error.message)
+            self._lose_the_silent()
+            return False
+        if self._running:
+            return False
+        if self._state in ("stopped", "draining"):
+            return True
+        return until == "idle" and not claimed and not self._waiting()
+
+    def _pause(self) -> float:
+        if any(r.process.ended for r in self._running.values()):
+            return 0.0
+        return min(_IDLE, self.spec.heartbeat)
+
+    def _waiting(self) -> bool:
+        """Jobs that somebody may do soon: then the queue is not idle."""
+        return bool(self._store.queue.jobs(self.environment, status=("queued", "running"), limit=1))
+
+    def _end(self) -> None:
+        for running in self._running.values():
+            running.process.kill("stop")
+        self._forker.close()
+        try:
+            self._store.workers.ask(self.name, "stopped")
+        except StoreError as error:
+            log.warning("%s", error.message)
+        self._say({"event": "worker stopped", "worker": self.name})
+
+    # --- claims ---
+
+    def _claim(self) -> int:
+        free = self.slots - len(self._running)
+        if free <= 0:
+            return 0
+        claims = self._store.queue.claim(self.environment, self.name, self.pools, _now(), limit=free)
+        for claim in claims:
+            self._start(claim)
+        return len(claims)
+
+    def _start(self, claim: Claim) -> None:
+        running = None
+        try:
+            process = RunProcess(
+                self._order(claim), self._forker, self._log_file(claim.run_id), self.spec.stop_grace,
+                self._wake.set,
+            )  # fmt: skip
+            process.start()
+            seq = self._store.logs.next_seq(claim.run_id)
+            running = _Running(claim, process, seq, time.monotonic(), time.monotonic())
+        except RunError as error:
+            self._store.queue.again(claim, _now() + timedelta(seconds=5), _now(), error.as_dict())
+            log.warning("%s", error)
+        except SluicewayError as error:  # its file is gone or can't be read: nobody could run it
+            self._settle(claim, Decision("failed", error.as_dict()), {})
+        else:
+            self._running[claim.id] = running
+            self._say({"event": "run started", **_about(claim), "attempt": claim.attempt, "pid": process.pid})
+
+    def _order(self, claim: Claim) -> Order:
+        file = find_pipeline(self.project, claim.pipeline)
+        payload = claim.payload
+        interval = payload.get("interval")
+        beside = self.spec.env
+        return Order(
+            project=str(self.project.folder), environment=self.environment, pipeline=str(file),
+            run_id=claim.run_id, attempt=claim.attempt + claim.lost, claim=claim.id, token=claim.token,
+            at=None if claim.nominal_at is None else claim.nominal_at.isoformat(), group_id=claim.group_id,
+            full_refresh=bool(payload.get("full_refresh")), variables=dict(payload.get("vars") or {}),
+            interval=None if interval is None else (interval[0], interval[1]), nice=self.spec.nice,
+            process_environment=environment_for(self.project.file, file, self.environment, beside=beside),
+        )  # fmt: skip
+
+    def _log_file(self, run_id: str) -> Path:
+        return self.project.folder / ".sluiceway" / "logs" / f"{run_id}.log"
+
+    # --- while they run ---
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten >= self.spec.heartbeat:
+            state = self._store.workers.beat(self.name, _now())
+            self._beaten = now
+            if self._state in ("running", "paused") and state in ("running", "paused", "draining", "stopped"):
+                self._state = state  # type: ignore[assignment]
+        for running in list(self._running.values()):
+            self._warned(running)
+            if now - running.beat >= min(_FLUSH, self.spec.heartbeat):
+                self._flush(running)
+                self._beat_one(running, now)
+
+    def _beat_one(self, running: _Running, now: float) -> None:
+        answer = self._store.queue.heartbeat(running.claim, _now(), running.process.progress)
+        running.beat = running.heard = now
+        if answer == "cancel":
+            running.process.stop("cancel")
+        elif answer == "gone":
+            running.process.kill("lost")
+
+    def _warned(self, running: _Running) -> None:
+        while running.process.warnings:
+            said = running.process.warnings.popleft()
+            running.pending.append(f"warning: {said}")
+            self._say({"event": "warning", **_about(running.claim), "message": said})
+
+    def _flush(self, running: _Running) -> None:
+        running.pending += running.process.lines()
+        if running.pending:
+            self._store.logs.append(running.claim.run_id, running.seq, running.pending, _now())
+            running.seq += 1
+            running.pending = []
+
+    def _lose_the_silent(self) -> None:
+        """Runs that this worker could not speak of for too long are another's by now."""
+        for running in self._running.values():
+            if time.monotonic() - running.heard > self.spec.lost_after * 0.8:
+                running.process.kill("lost")
+
+    def _sweep(self) -> None:
+        """Take over what other workers left behind."""
+        now = time.monotonic()
+        if now - self._swept < self.spec.lost_after / 4:
+            return
+        self._swept = now
+        silent_since = _now() - timedelta(seconds=self.spec.lost_after)
+        for job in self._store.queue.orphans(self.environment, silent_since, _now(), self.spec.poison):
+            event = {"event": "run taken over", "run_id": job["run_id"], "pipeline": job["pipeline"]}
+            self._say({**event, "worker": job["worker"], "status": job["status"]})
+
+    # --- the end of runs ---
+
+    def _settle_ended(self) -> None:
+        for job, running in list(self._running.items()):
+            ended = running.process.ended
+            if ended is None:
+                continue
+            self._warned(running)
+            self._flush(running)
+            claim, limits = running.claim, running.process.limits
+            decision = decide(ended, limits, claim.attempt, claim.attempts, _now())
+            self._settle(claim, decision, _numbers(ended))
+            if decision.status is not None and decision.status != (ended.said or {}).get("status"):
+                # it could not say itself how it ended
+                self._store.mark(claim.run_id, decision.status, error=decision.error)
+            del self._running[job]
+
+    def _settle(self, claim: Claim, decision: Decision, numbers: Mapping[str, Any]) -> None:
+        queue, now = self._store.queue, _now()
+        about = {**_about(claim), **numbers}
+        if decision.silent:
+            self._say({"event": "run lost", **about})
+        elif decision.give_back:
+            queue.give_back(claim, now)
+            self._say({"event": "run given back", **about})
+        elif decision.again is not None:
+            if queue.again(claim, decision.again, now, decision.error):
+                due = decision.again.isoformat(timespec="seconds")
+                self._say({"event": "run retried", **about, "again": due, "error": decision.error})
+        else:
+            assert decision.status is not None
+            if queue.finish(claim, decision.status, now, decision.error):
+                self._say({"event": "run ended", **about, "status": decision.status, "error": decision.error})
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _about(claim: Claim) -> dict[str, Any]:
+    return {"run_id": claim.run_id, "pipeline": claim.pipeline, "trigger": claim.trigger}
+
+
+def _numbers(ended: Ended) -> dict[str, Any]:
+    said = ended.said or {}
+    records = said.get("records") or {}
+    return {
+        "seconds": round(ended.seconds, 3), "peak_memory": ended.peak, "published": records.get("published"),
+    }  # fmt: skip
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("sluiceway")
