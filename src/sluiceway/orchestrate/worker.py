@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluiceway.errors import RunError, SluicewayError, StoreError
@@ -29,6 +28,8 @@ from sluiceway.spec.project import find_pipeline
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sluiceway.spec.model import Project
     from sluiceway.store.queue import Claim
 

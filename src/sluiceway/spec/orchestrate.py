@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from sluiceway.spec.fields import Duration, Int, Strict
 from sluiceway.units import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["OrchestrateConfig", "OrchestrateSpec"]
 

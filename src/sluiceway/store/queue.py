@@ -12,13 +12,13 @@ thousand jobs of one pipeline don't stand before the first of another.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from sluiceway.ids import new_run_id
@@ -29,6 +29,8 @@ from sluiceway.store.runs import never_began
 from sluiceway.store.values import plain, text
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import ColumnElement, Connection, RowMapping
 
 __all__ = ["ENDED", "Claim", "JobRequest", "Queue", "Trigger"]
@@ -36,7 +38,8 @@ __all__ = ["ENDED", "Claim", "JobRequest", "Queue", "Trigger"]
 Trigger = Literal["schedule", "dataset", "file", "manual", "backfill", "retry"]
 ENDED = ("succeeded", "blocked", "failed", "cancelled", "skipped")
 _Open = Callable[[], AbstractContextManager["Connection"]]
-_SCANNED = 50
+_BATCH = 500
+_SCANNED = 20
 """Candidates that a claim looks at in one query; those that others lock or whose slot is gone are passed."""
 
 
@@ -100,19 +103,19 @@ class Queue:
 
         A job whose needs were all left out so stands as if they had succeeded before.
         """
-        ids: list[int | None] = []
+        made = {request.run_id or new_run_id(): request for request in requests}
+        ids: dict[str, int] = {}
         with self._write() as con:
-            turns = _Turns(con, environment)
-            for request in requests:
-                needs = [need for place in request.needs if (need := ids[place]) is not None]
-                row = _row(environment, request, now, turns.next(request.pipeline), len(needs))
-                found = con.execute(
-                    insert_into(con, jobs).values(row).on_conflict_do_nothing().returning(jobs.c.id)
-                ).scalar()
-                ids.append(found)
-                if found is not None and needs:
-                    con.execute(job_needs.insert(), [{"job_id": found, "needs_id": n} for n in needs])
-        return ids
+            turns = _Turns(con, environment, requests)
+            rows = [_row(environment, run_id, r, now, turns.next(r.pipeline)) for run_id, r in made.items()]
+            statement = insert_into(con, jobs).on_conflict_do_nothing().returning(jobs.c.run_id, jobs.c.id)
+            for start in range(0, len(rows), _BATCH):
+                ids |= {
+                    str(run): int(job) for run, job in con.execute(statement, rows[start : start + _BATCH])
+                }
+            found = [ids.get(run_id) for run_id in made]
+            _tie(con, requests, found)
+        return found
 
     # --- out of it ---
 
@@ -305,40 +308,54 @@ def _held(claim: Claim) -> ColumnElement[bool]:
     return and_(jobs.c.id == claim.id, jobs.c.token == claim.token, jobs.c.status == "running")
 
 
-def _row(environment: str, request: JobRequest, now: datetime, turn: int, needs: int) -> dict[str, Any]:
+def _row(environment: str, run_id: str, request: JobRequest, now: datetime, turn: int) -> dict[str, Any]:
     return {
         "environment": text(environment), "pipeline": text(request.pipeline),
-        "run_id": request.run_id or new_run_id(), "trigger": request.trigger, "status": "queued",
+        "run_id": run_id, "trigger": request.trigger, "status": "queued",
         "priority": request.priority, "turn": turn, "due_at": request.due_at or now,
         "nominal_at": request.nominal_at, "payload": plain(request.payload), "once_key": request.once_key,
         "dedup_key": request.dedup_key, "concurrency_key": request.concurrency_key,
-        "concurrency": request.concurrency, "pool": request.pool, "waiting": needs,
+        "concurrency": request.concurrency, "pool": request.pool, "waiting": 0,
         "group_id": request.group_id, "attempt": 1, "attempts": request.attempts, "token": 0, "lost": 0,
         "cancel": False, "created_at": now,
     }  # fmt: skip
 
 
+def _tie(con: Connection, requests: Sequence[JobRequest], found: Sequence[int | None]) -> None:
+    """Which jobs wait for which."""
+    ties = [
+        {"job_id": job, "needs_id": found[place]}
+        for request, job in zip(requests, found, strict=True)
+        for place in request.needs
+        if job is not None and found[place] is not None
+    ]
+    if ties:
+        con.execute(job_needs.insert(), ties)
+        waits = Counter(tie["job_id"] for tie in ties)
+        con.execute(
+            update(jobs).where(jobs.c.id == bindparam("of")).values(waiting=bindparam("many")),
+            [{"of": job, "many": many} for job, many in waits.items()],
+        )
+
+
 class _Turns:
     """The turns that jobs of this call get."""
 
-    def __init__(self, con: Connection, environment: str) -> None:
-        self._con, self._environment = con, text(environment)
+    def __init__(self, con: Connection, environment: str, requests: Sequence[JobRequest]) -> None:
+        here = jobs.c.environment == text(environment)
+        waiting = select(func.min(jobs.c.turn)).where(here, jobs.c.status == "queued")
+        served = con.execute(waiting).scalar()
+        names = sorted({text(request.pipeline) for request in requests})
         self._last: dict[str, int] = {}
-        waiting = select(func.min(jobs.c.turn)).where(self._here(), jobs.c.status == "queued")
-        self._served = con.execute(waiting).scalar()
-
-    def _here(self) -> ColumnElement[bool]:
-        return jobs.c.environment == self._environment
+        for start in range(0, len(names), _BATCH):
+            some = jobs.c.pipeline.in_(names[start : start + _BATCH])
+            last = select(jobs.c.pipeline, func.max(jobs.c.turn)).where(here, some).group_by(jobs.c.pipeline)
+            self._last |= {str(name): int(turn) for name, turn in con.execute(last)}
+        # where nothing waits, the round begins with the pipeline that had the fewest turns
+        self._served = min((self._last.get(n, 0) for n in names), default=0) + 1 if served is None else served
 
     def next(self, pipeline: str) -> int:
-        if pipeline not in self._last:
-            found = self._con.execute(
-                select(func.max(jobs.c.turn)).where(self._here(), jobs.c.pipeline == text(pipeline))
-            ).scalar()
-            self._last[pipeline] = 0 if found is None else int(found)
-        if self._served is None:  # nothing waits: what comes first begins the round
-            self._served = self._last[pipeline] + 1
-        turn = max(self._last[pipeline] + 1, int(self._served))
+        turn = max(self._last.get(pipeline, 0) + 1, int(self._served))
         self._last[pipeline] = turn
         return turn
 

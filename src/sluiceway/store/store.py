@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from sluiceway.exchange import Cursor, Receipt
     from sluiceway.store.alerts import AlertBook
+    from sluiceway.store.groups import GroupBook
     from sluiceway.store.logs import LogBook
     from sluiceway.store.queue import Queue
+    from sluiceway.store.schedules import ScheduleBook
     from sluiceway.store.workers import WorkerBook
 
 __all__ = ["Store"]
@@ -103,6 +105,20 @@ class Store:
         from sluiceway.store.logs import LogBook
 
         return LogBook(self._read, self._write)
+
+    @property
+    def schedules(self) -> ScheduleBook:
+        """What schedulers remember of each pipeline."""
+        from sluiceway.store.schedules import ScheduleBook
+
+        return ScheduleBook(self._read, self._write)
+
+    @property
+    def groups(self) -> GroupBook:
+        """Backfills and selections: runs that belong together."""
+        from sluiceway.store.groups import GroupBook
+
+        return GroupBook(self._read, self._write)
 
     @property
     def workers(self) -> WorkerBook:
