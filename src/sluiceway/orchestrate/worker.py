@@ -85,18 +85,16 @@ class Worker:
         self._state: Literal["running", "paused", "draining", "stopped"] = "running"
         self._swept = self._beaten = self._looked = 0.0
 
-    # --- told from elsewhere ---
+    # --- told from elsewhere, by signal handlers too, which may take no lock: heard within a second ---
 
     def drain(self) -> None:
         """Claim nothing more; end when what runs has ended."""
         if self._state != "stopped":
             self._state = "draining"
-        self._wake.set()
 
     def stop(self) -> None:
         """End now: runs are told to stop, and go back into the queue."""
         self._state = "stopped"
-        self._wake.set()
 
     # --- the loop ---
 
