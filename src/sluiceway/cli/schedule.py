@@ -77,10 +77,15 @@ def list_(options: Options) -> None:
             }
         )  # fmt: skip
     rows = [
-        (f["pipeline"], f["schedule"], _short(f["last_at"]), "paused" if f["paused"] else _short(f["next_at"]),
-         f["error"] or f["reason"])
+        (
+            f["pipeline"],
+            f["schedule"],
+            _short(f["last_at"]),
+            "paused" if f["paused"] else _short(f["next_at"]),
+            f["error"] or f["reason"],
+        )
         for f in found
-    ]  # fmt: skip
+    ]
     options.console.table(("pipeline", "schedule", "last", "next", "note"), rows)
     broken = {str(path): error for path, error in index.broken.items()}
     for path, error in broken.items():

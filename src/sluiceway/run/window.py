@@ -42,12 +42,19 @@ def refuse(pipeline: Pipeline) -> None:
         )
     spoken = repr(pipeline.raw)
     windowed = any(spec.incremental is not None for spec in pipeline.sources.values())
+    if mode == "append" and windowed:
+        raise PlanError(
+            f"the ordinary runs of {pipeline.name} append the rows of each interval too, so a backfill would "
+            "bring them twice",
+            where=pipeline.destination.where,
+            hint="write mode: merge and a primary_key: in destination:",
+        )
     if not windowed and "interval_start" not in spoken and "interval_end" not in spoken:
         raise PlanError(
             f"no source of {pipeline.name} is incremental, and its SQL asks for no interval: every run would "
             "read everything",
             where=pipeline.destination.where,
-            hint="give a source incremental: {cursor: COLUMN}, or use :interval_start and :interval_end in SQL",
+            hint="give a source incremental: {cursor: COLUMN}, or use :interval_start in SQL",
         )
 
 

@@ -167,7 +167,7 @@ class PipelineConfig(Strict):
     description: str = Field("", description="what a row of the result is")
     owner: str = Field("", description="the team or person to ask")
     tags: list[str] = Field(default_factory=list, description="words to select pipelines by")
-    schedule: str | ScheduleConfig | None = Field(
+    schedule: ScheduleConfig | str | None = Field(
         None,
         description="when it runs: a cron expression, `@daily`, `every 15m`, or a mapping; docs/schedules.md",
     )
