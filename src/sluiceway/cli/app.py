@@ -44,6 +44,7 @@ COMMANDS = (
     "worker",
     "serve",
     "backfill",
+    "health",
     "fix",
     "lineage",
     "alerts",

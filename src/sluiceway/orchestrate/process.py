@@ -190,7 +190,7 @@ class RunProcess:
     def _look(self) -> None:
         memory, now = group_memory(self.pid), time.monotonic()
         self._peak = max(self._peak, memory)
-        self.progress["rss"] = memory
+        self.progress |= {"rss": memory, "peak": self._peak}
         limit = self.limits.get("memory")
         if limit and memory > limit:
             self.kill("memory")

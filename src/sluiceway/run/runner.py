@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sluiceway import plugins
 from sluiceway.errors import (
     CancelledError,
     ConfigError,
@@ -34,6 +33,7 @@ from sluiceway.run.facts import dataset_of, edges_of, sql_of, summarise
 from sluiceway.run.gate import decide
 from sluiceway.run.inplace import handing_over
 from sluiceway.run.limit import TooLong, interrupt_of, limited
+from sluiceway.run.listeners import listen
 from sluiceway.run.resolve import Resolved, resolved
 from sluiceway.run.result import NodeResult, RunResult
 from sluiceway.run.settle import settle
@@ -194,13 +194,7 @@ class _Run:
         self.bus.listen("store", self.store.record_event)
         if self.progress is not None:
             self.bus.listen("progress", self.progress)
-        lineage = self.pipeline.project.lineage
-        if lineage:
-            integration = plugins.load("integrations", "openlineage")
-            self.bus.listen("openlineage", integration.listener(lineage, self.pipeline.project))
-        if self.pipeline.project.alerts:
-            integration = plugins.load("integrations", "alerts")
-            self.bus.listen("alerts", integration.listener({}, self.pipeline.project))
+        listen(self.bus, self.pipeline.project)
 
     def _attempts(self) -> None:
         retry = self.pipeline.retry

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sluiceway.exchange import Cursor, Receipt
     from sluiceway.store.alerts import AlertBook
     from sluiceway.store.groups import GroupBook
+    from sluiceway.store.health import HealthBook
     from sluiceway.store.logs import LogBook
     from sluiceway.store.queue import Queue
     from sluiceway.store.schedules import ScheduleBook
@@ -119,6 +120,13 @@ class Store:
         from sluiceway.store.groups import GroupBook
 
         return GroupBook(self._read, self._write)
+
+    @property
+    def health(self) -> HealthBook:
+        """Health over time, and what workers measured."""
+        from sluiceway.store.health import HealthBook
+
+        return HealthBook(self._read, self._write)
 
     @property
     def workers(self) -> WorkerBook:
