@@ -25,6 +25,7 @@ from sluiceway.ids import new_run_id
 from sluiceway.orchestrate.arrivals import arrivals
 from sluiceway.orchestrate.index import Entry, Index
 from sluiceway.orchestrate.requests import request_of
+from sluiceway.orchestrate.watch import sweep
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ LATE = timedelta(minutes=1)
 MOST = 500
 """Moments of one pipeline that ``catchup: all`` queues in one tick."""
 _REFRESH = timedelta(seconds=5)
+_SWEEP = timedelta(minutes=1)
 Say = Callable[[Mapping[str, Any]], None]
 
 
@@ -64,6 +66,8 @@ class Scheduler:
         self._states: dict[str, _State] = {}
         self._heap: list[tuple[datetime, str]] = []
         self._refreshed: datetime | None = None
+        self._swept: datetime | None = None
+        self._pruned: datetime | None = None
         self._stopped = threading.Event()
         self._waiting: list[_State] = []
         self._files: dict[str, dict[str, str]] = {}
@@ -85,10 +89,22 @@ class Scheduler:
                 try:
                     self.tick(now, store)
                     store.workers.beat(self.name, now)
+                    self._sweep(now, store)
                 except StoreError as error:
                     log.warning("%s; trying again", error.message)
             store.workers.ask(self.name, "stopped")
             self._say({"event": "scheduler stopped", "scheduler": self.name})
+
+    def _sweep(self, now: datetime, store: Store) -> None:
+        """Each minute: what is late or stuck is told of."""
+        if self._swept is None or not timedelta() <= now - self._swept < _SWEEP:
+            self._swept = now
+            sweep(self.project, self.environment, self.index.entries.values(), store, now)
+        if self._pruned is None or not timedelta() <= now - self._pruned < timedelta(days=1):
+            self._pruned = now
+            before = now - timedelta(seconds=self.project.orchestrate.keep)
+            for book in (store.queue, store.logs, store.workers, store.health):
+                book.prune(before)
 
     def tick(self, now: datetime, store: Store) -> list[str]:
         """Queue what is due at ``now``; the names of pipelines that got a job, one for each."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sluiceway.store.logs import LogBook
     from sluiceway.store.queue import Queue
     from sluiceway.store.schedules import ScheduleBook
+    from sluiceway.store.tally import TallyBook
     from sluiceway.store.workers import WorkerBook
 
 __all__ = ["Store"]
@@ -127,6 +128,13 @@ class Store:
         from sluiceway.store.health import HealthBook
 
         return HealthBook(self._read, self._write)
+
+    @property
+    def tally(self) -> TallyBook:
+        """Sums, as a metrics endpoint wants them."""
+        from sluiceway.store.tally import TallyBook
+
+        return TallyBook(self._read)
 
     @property
     def workers(self) -> WorkerBook:
