@@ -22,8 +22,7 @@ _NAMED = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _ALWAYS = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV",
     "JAVA_HOME", "SPARK_HOME", "HADOOP_CONF_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "LD_LIBRARY_PATH", "http_proxy",
-    "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "LD_LIBRARY_PATH", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
 )  # fmt: skip
 _PREFIXES = ("LC_", "PYTHON", "SLUICEWAY_", "XDG_", "OTEL_")
 
@@ -42,6 +41,7 @@ def environment_for(
         beside: further names that are handed on: ``orchestrate.env``.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "p.yml"
     ...     _ = file.write_text("sources: {a: {type: csv, path: '${DIR}/a.csv'}}")

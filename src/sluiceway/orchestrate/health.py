@@ -143,6 +143,7 @@ def health_of(
 ) -> Health:
     """Pure: out of runs, the newest first, as ``Store.runs`` gives them; ``memory`` is bytes by run id.
 
+    >>> from sluiceway.spec.health import HealthSpec
     >>> run = {"run_id": "a", "status": "succeeded", "execution_time": 2.0, "quality_score": 1.0}
     >>> run["attempt"] = 1
     >>> health_of("p", "dev", datetime(2026, 1, 1), [run], {}, [], HealthSpec()).score

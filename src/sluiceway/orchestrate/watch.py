@@ -152,7 +152,8 @@ def _late(known: Mapping[str, Entry], environment: str, store: Store, now: datet
         yield Alert(
             "sla_missed", "error", f"sla_missed:{name}", f"{name}: it is late",
             f"the run of {due:%Y-%m-%d %H:%M} UTC should have succeeded within {declared}",
-            pipeline=name, owner=entry.config.owner, details={"next": f"sluiceway runs list --pipeline {name}"},
+            pipeline=name, owner=entry.config.owner,
+            details={"next": f"sluiceway runs list --pipeline {name}"},
         )  # fmt: skip
 
 

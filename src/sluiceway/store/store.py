@@ -237,6 +237,24 @@ class Store:
         with self._write() as con:
             cache.write_failures(con, run_id, failures, datetime.now(UTC))
 
+    def record_skipped(
+        self,
+        run_id: str,
+        pipeline: str,
+        environment: str,
+        at: datetime,
+        reason: str,
+        *,
+        group_id: str | None = None,
+    ) -> None:
+        """A run that was not begun, since what it needs did not succeed."""
+        job = {
+            "run_id": run_id, "pipeline": text(pipeline), "environment": text(environment), "attempt": 1,
+            "nominal_at": None, "group_id": group_id,
+        }  # fmt: skip
+        with self._write() as con:
+            runs.never_began(con, job, "skipped", at, {"type": "Skipped", "message": text(reason)})
+
     def mark(
         self,
         run_id: str,
