@@ -69,7 +69,7 @@ def put(con: Connection, environment: str, requests: Sequence[JobRequest], now: 
     ids: list[int | None] = []
     for part in _apart(rows):
         statement = insert_into(con, jobs).on_conflict_do_nothing().returning(jobs.c.run_id, jobs.c.id)
-        found = dict(con.execute(statement, part).tuples().all())
+        found = {run_id: job for run_id, job in con.execute(statement, part)}  # noqa: C416  mypy wants it so
         ids += [found.get(row["run_id"]) for row in part]
     _tie(con, requests, ids)
     return ids
