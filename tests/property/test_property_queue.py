@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -119,18 +119,20 @@ class Model:
 def requests() -> st.SearchStrategy[list[JobRequest]]:
     one = st.builds(
         JobRequest,
-        pipeline=st.sampled_from(["a", "b", "c"]),
+        pipeline=st.sampled_from(["a", "a", "b", "c"]),
         once_key=st.sampled_from([None, None, None, "o1", "o2"]),
         dedup_key=st.sampled_from([None, None, "d1", "d2"]),
-        concurrency_key=st.sampled_from([None, "k1", "k2"]),
+        concurrency_key=st.sampled_from([None, None, "k1", "k2"]),
         concurrency=st.integers(1, 2),
         pool=st.sampled_from(POOLS),
-        priority=st.integers(-1, 1),
+        priority=st.sampled_from([0, 0, 0, 1]),
         attempts=st.just(3),
         group_id=st.sampled_from([None, "g"]),
-        due_at=st.sampled_from([None, START + timedelta(seconds=8)]),
+        due_at=st.sampled_from([None, None, None, START + timedelta(seconds=8)]),
         run_id=st.builds(new_run_id),
-        needs=st.sets(st.integers(0, 3), max_size=2).map(lambda found: tuple(sorted(found))),
+        needs=st.one_of(
+            st.just(()), st.sets(st.integers(0, 5), max_size=2).map(lambda found: tuple(sorted(found)))
+        ),
     )
 
     def possible(found: list[JobRequest]) -> list[JobRequest]:
@@ -139,7 +141,7 @@ def requests() -> st.SearchStrategy[list[JobRequest]]:
             for place, r in enumerate(found)
         ]
 
-    return st.lists(one, min_size=1, max_size=4).map(possible)
+    return st.lists(one, min_size=1, max_size=6).map(possible)
 
 
 class Machine(RuleBasedStateMachine):
@@ -171,7 +173,7 @@ class Machine(RuleBasedStateMachine):
             self.model.jobs[given] = job
 
     @rule(
-        pools=st.dictionaries(st.sampled_from(POOLS), st.integers(0, 3), min_size=1),
+        pools=st.sampled_from([{"default": 9, "db": 9}, {"default": 9, "db": 1}, {"db": 2}, {"default": 2}]),
         limit=st.integers(0, 4),
     )
     def claim(self, pools: dict[str, int], limit: int) -> None:
@@ -196,7 +198,9 @@ class Machine(RuleBasedStateMachine):
         if not self.claims:
             return None
         standing = [claim for claim in self.claims if self.held(claim)]
-        return data.draw(st.sampled_from(standing + self.claims[-3:]))
+        running = {job.id for job in self.model.having("running")}
+        fenced = [claim for claim in self.claims if claim.id in running and not self.held(claim)]
+        return data.draw(st.sampled_from(standing + fenced + fenced + self.claims[-1:]))
 
     @rule(data=st.data(), status=st.sampled_from(["succeeded", "succeeded", "failed", "blocked"]))
     def finish(self, data: st.DataObject, status: str) -> None:
@@ -302,7 +306,8 @@ def test_the_queue_does_what_a_list_in_memory_does(store: Store) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40, stateful_step_count=30, deadline=None,
-            suppress_health_check=list(HealthCheck),
+            max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck),
+            # a run that is shrunk takes minutes: add Phase.shrink by hand where one is to be looked at
+            phases=(Phase.explicit, Phase.reuse, Phase.generate),
         ),
     )  # fmt: skip
