@@ -306,7 +306,7 @@ def test_the_queue_does_what_a_list_in_memory_does(store: Store) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck),
+            max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck),
             # a run that is shrunk takes minutes: add Phase.shrink by hand where one is to be looked at
             phases=(Phase.explicit, Phase.reuse, Phase.generate),
         ),
