@@ -121,6 +121,7 @@ def _run(order: Order, voice: _Voice) -> Any:
     from pathlib import Path
 
     from sluiceway.run.runner import Ticket, run
+    from sluiceway.run.window import over
     from sluiceway.spec.pipeline import PipelineConfig
     from sluiceway.spec.project import find_pipeline, project_at
     from sluiceway.spec.resolve import resolve
@@ -128,10 +129,10 @@ def _run(order: Order, voice: _Voice) -> Any:
 
     project = project_at(Path(order.project))
     config = PipelineConfig.load(find_pipeline(project, order.pipeline))
-    variables = dict(order.variables)
+    pipeline = resolve(config, project, environment=order.environment, variables=dict(order.variables))
     if order.interval is not None:
-        variables |= {"interval_start": order.interval[0], "interval_end": order.interval[1]}
-    pipeline = resolve(config, project, environment=order.environment, variables=variables)
+        start, end = (datetime.fromisoformat(text) for text in order.interval)
+        pipeline = over(pipeline, start, end)
     voice.say(
         {
             "limits": {

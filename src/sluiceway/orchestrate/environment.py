@@ -8,19 +8,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import SluicewayError
 from sluiceway.spec.yaml import read_yaml
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["environment_for"]
 
 _NAMED = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _ALWAYS = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV",
-    "JAVA_HOME", "SPARK_HOME", "HADOOP_CONF_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "LD_LIBRARY_PATH", "http_proxy",
-    "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "JAVA_HOME", "SPARK_HOME", "HADOOP_CONF_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "LD_LIBRARY_PATH", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
 )  # fmt: skip
 _PREFIXES = ("LC_", "PYTHON", "SLUICEWAY_", "XDG_", "OTEL_")
 
@@ -39,6 +41,7 @@ def environment_for(
         beside: further names that are handed on: ``orchestrate.env``.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "p.yml"
     ...     _ = file.write_text("sources: {a: {type: csv, path: '${DIR}/a.csv'}}")

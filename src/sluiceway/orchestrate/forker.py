@@ -9,12 +9,13 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sluiceway.errors import RunError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sluiceway.orchestrate.order import Order
 
 __all__ = ["Forker"]

@@ -51,6 +51,7 @@ def backoff(kind: str, delay: float, attempt: int, jitter: float) -> float:
 def decide(ended: Ended, limits: dict[str, Any], attempt: int, attempts: int, now: datetime) -> Decision:
     """What is to be done about the end of try number ``attempt`` of ``attempts``.
 
+    >>> from sluiceway.orchestrate.process import Ended
     >>> said = {"status": "failed", "error": {"type": "SourceError", "message": "connection lost"}}
     >>> decide(Ended(0, said, None, 0, 1.0), {"delay": 10.0}, 1, 2, datetime(2026, 1, 1)).status is None
     True

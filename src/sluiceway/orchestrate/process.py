@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +17,8 @@ from sluiceway.secrets import redact
 from sluiceway.units import spoken
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sluiceway.orchestrate.forker import Forker
     from sluiceway.orchestrate.order import Order
 
@@ -189,7 +190,7 @@ class RunProcess:
     def _look(self) -> None:
         memory, now = group_memory(self.pid), time.monotonic()
         self._peak = max(self._peak, memory)
-        self.progress["rss"] = memory
+        self.progress |= {"rss": memory, "peak": self._peak}
         limit = self.limits.get("memory")
         if limit and memory > limit:
             self.kill("memory")

@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluiceway.errors import RunError, SluicewayError, StoreError
+from sluiceway.events import EventBus, RunFinished
 from sluiceway.ids import new_run_id
 from sluiceway.orchestrate.environment import environment_for
 from sluiceway.orchestrate.forker import Forker
@@ -26,10 +26,13 @@ from sluiceway.orchestrate.order import Order
 from sluiceway.orchestrate.policy import Decision, decide
 from sluiceway.orchestrate.process import Ended, RunProcess
 from sluiceway.orchestrate.sweep import Sweep
+from sluiceway.run.listeners import listen
 from sluiceway.spec.project import find_pipeline
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sluiceway.spec.model import Project
     from sluiceway.store.queue import Claim
 
@@ -86,18 +89,16 @@ class Worker:
         self._sweeper = Sweep(self.spec.lost_after)
         self._swept = self._beaten = self._looked = 0.0
 
-    # --- told from elsewhere ---
+    # --- told from elsewhere, by signal handlers too, which may take no lock: heard within a second ---
 
     def drain(self) -> None:
         """Claim nothing more; end when what runs has ended."""
         if self._state != "stopped":
             self._state = "draining"
-        self._wake.set()
 
     def stop(self) -> None:
         """End now: runs are told to stop, and go back into the queue."""
         self._state = "stopped"
-        self._wake.set()
 
     # --- the loop ---
 
@@ -268,13 +269,28 @@ class Worker:
                 continue
             self._warned(running)
             self._flush(running)
+            self._beat_one(running, time.monotonic())
             claim, limits = running.claim, running.process.limits
             decision = decide(ended, limits, claim.attempt, claim.attempts, _now())
             self._settle(claim, decision, _numbers(ended))
             if decision.status is not None and decision.status != (ended.said or {}).get("status"):
-                # it could not say itself how it ended
-                self._store.mark(claim.run_id, decision.status, error=decision.error)
+                self._speak_for(claim, decision, ended)
             del self._running[job]
+
+    def _speak_for(self, claim: Claim, decision: Decision, ended: Ended) -> None:
+        """A run that could not say itself how it ended: its status is written, and who listens is told."""
+        status = str(decision.status)
+        self._store.mark(claim.run_id, status, error=decision.error)
+        bus = EventBus()
+        listen(bus, self.project)
+        bus.emit(
+            RunFinished(
+                claim.run_id, claim.pipeline, _now(), environment=self.environment, status=status,
+                seconds=ended.seconds, error=decision.error,
+            )
+        )  # fmt: skip
+        for note in bus.over():
+            log.warning("%s", note)
 
     def _settle(self, claim: Claim, decision: Decision, numbers: Mapping[str, Any]) -> None:
         queue, now = self._store.queue, _now()

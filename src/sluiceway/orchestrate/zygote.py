@@ -16,8 +16,10 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main", "preload"]
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sluiceway import plugins
 from sluiceway.errors import (
     CancelledError,
     ConfigError,
@@ -34,6 +33,7 @@ from sluiceway.run.facts import dataset_of, edges_of, sql_of, summarise
 from sluiceway.run.gate import decide
 from sluiceway.run.inplace import handing_over
 from sluiceway.run.limit import TooLong, interrupt_of, limited
+from sluiceway.run.listeners import listen
 from sluiceway.run.resolve import Resolved, resolved
 from sluiceway.run.result import NodeResult, RunResult
 from sluiceway.run.settle import settle
@@ -58,7 +58,7 @@ class Ticket:
     them tries again, not the run. ``claim`` names this one beside those that may not be quite dead.
 
     ``fence`` is called when nothing but the publish is left, and raises FencedError where the run has been
-    given to another. ``group_id`` ties runs together.
+    given to another. ``group_id`` ties runs together. ``retries``: the run tries again itself all the same.
     """
 
     run_id: str
@@ -66,6 +66,7 @@ class Ticket:
     claim: str = "0"
     fence: Callable[[], None] | None = None
     group_id: str | None = None
+    retries: bool = False
 
 
 def run(
@@ -100,7 +101,7 @@ def run(
     moment = at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
     made = _Run(
         pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, moment, kind,
-        ticket or Ticket(new_run_id()), own_retries=ticket is None,
+        ticket or Ticket(new_run_id(), retries=True),
     )  # fmt: skip
     return made.go()
 
@@ -121,8 +122,7 @@ class _Run:
     count_reads: bool = False
     at: datetime | None = None
     kind: str | None = None
-    ticket: Ticket = field(default_factory=lambda: Ticket(new_run_id()))
-    own_retries: bool = True
+    ticket: Ticket = field(default_factory=lambda: Ticket(new_run_id(), retries=True))
     nodes: list[NodeResult] = field(default_factory=list)
     keep_staging: bool = False
 
@@ -194,17 +194,11 @@ class _Run:
         self.bus.listen("store", self.store.record_event)
         if self.progress is not None:
             self.bus.listen("progress", self.progress)
-        lineage = self.pipeline.project.lineage
-        if lineage:
-            integration = plugins.load("integrations", "openlineage")
-            self.bus.listen("openlineage", integration.listener(lineage, self.pipeline.project))
-        if self.pipeline.project.alerts:
-            integration = plugins.load("integrations", "alerts")
-            self.bus.listen("alerts", integration.listener({}, self.pipeline.project))
+        listen(self.bus, self.pipeline.project)
 
     def _attempts(self) -> None:
         retry = self.pipeline.retry
-        last = retry.attempts if self.own_retries else self.ticket.attempt
+        last = retry.attempts if self.ticket.retries else self.ticket.attempt
         for attempt in range(self.ticket.attempt, last + 1):
             self.attempt = attempt
             try:
@@ -264,7 +258,7 @@ class _Run:
                 if begun is not None:
                     self.started_at = begun
                     opened.started_at = self.moment
-                if not self.own_retries and self._was_published(opened):
+                if not self.ticket.retries and self._was_published(opened):
                     return
             self.plan = opened.plan(count_reads=self.count_reads, store=self.store, run_id=self.run_id)
             self._begin(self.plan, opened)
@@ -272,7 +266,7 @@ class _Run:
 
     def _staging(self) -> Path:
         # beside the project, so that a lake in it takes the files by a rename
-        name = self.run_id if self.own_retries else f"{self.run_id}.{self.ticket.claim}"
+        name = self.run_id if self.ticket.retries else f"{self.run_id}.{self.ticket.claim}"
         return self.pipeline.project.folder / ".sluiceway" / "staging" / name
 
     def _was_published(self, opened: Resolved) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from sluiceway.spec.fields import Duration, Int, Strict
+from sluiceway.spec.health import HealthConfig, HealthSpec
 from sluiceway.units import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["OrchestrateConfig", "OrchestrateSpec"]
 
@@ -34,6 +38,7 @@ class OrchestrateConfig(Strict):
         default_factory=list,
         description="variables of the worker that runs get, beside those that their files name",
     )
+    health: HealthConfig = Field(default_factory=HealthConfig, description="how health is reckoned")
     keep: Duration = Field("90d", description="how long jobs, logs and workers are remembered")
 
 
@@ -50,6 +55,7 @@ class OrchestrateSpec:
     nice: int = 0
     env: tuple[str, ...] = ()
     keep: float = 90 * 86_400.0
+    health: HealthSpec = field(default_factory=HealthSpec)
 
     @classmethod
     def of(cls, config: OrchestrateConfig) -> OrchestrateSpec:
@@ -60,4 +66,5 @@ class OrchestrateSpec:
         return cls(
             config.slots, dict(config.pools), duration(config.heartbeat), duration(config.lost_after),
             config.poison, duration(config.stop_grace), config.nice, tuple(config.env), duration(config.keep),
+            HealthSpec.of(config.health),
         )  # fmt: skip

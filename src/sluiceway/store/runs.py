@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from sluiceway.store.tables import attempts, checks, configs, metrics, nodes, qu
 from sluiceway.store.values import clean_config, config_hash, metric, plain, text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy import Connection
 
     from sluiceway.events import NodeFinished, NodeStarted, RunFinished, RunStarted

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import delete, select, update
@@ -16,6 +15,8 @@ from sluiceway.store.runs import upsert
 from sluiceway.store.values import plain, text
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
 __all__ = ["WorkerBook"]

@@ -1,0 +1,64 @@
+"""What commands that go on and on have in common: signals that drain, and one line an event."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sluiceway.cli.console import Console
+
+__all__ = ["drained_by_signals", "teller"]
+
+_SHOWN = (
+    "pipeline",
+    "run_id",
+    "trigger",
+    "at",
+    "status",
+    "seconds",
+    "published",
+    "attempt",
+    "again",
+    "message",
+)
+
+
+def teller(console: Console, *, as_json: bool) -> Callable[[Mapping[str, Any]], None]:
+    """Says each event on a line of its own: JSON on stdout, or words on stderr."""
+
+    def tell(event: Mapping[str, Any]) -> None:
+        now = datetime.now(UTC)
+        if as_json:
+            console.out.write(json.dumps({"time": now.isoformat(), **event}, default=str) + "\n")
+            console.out.flush()
+            return
+        said = "  ".join(f"{key}={event[key]}" for key in _SHOWN if event.get(key) is not None)
+        error = event.get("error")
+        wrong = error.get("message") if isinstance(error, Mapping) else error
+        console.note(f"{now:%H:%M:%S} {event['event']}  {said}{f'  {wrong}' if wrong else ''}")
+
+    return tell
+
+
+@contextmanager
+def drained_by_signals(drain: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
+    """The first SIGTERM or Ctrl-C drains, the second one stops."""
+    told = 0
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        nonlocal told
+        told += 1
+        (drain if told == 1 else stop)()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,37 @@
+"""A pipeline's jobs as the queue wants them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.store.queue import JobRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sluiceway.spec.pipeline import PipelineConfig
+    from sluiceway.store.queue import Trigger
+
+__all__ = ["request_of"]
+
+
+def request_of(
+    config: PipelineConfig,
+    trigger: Trigger,
+    *,
+    nominal_at: datetime | None = None,
+    payload: Mapping[str, Any] | None = None,
+    once_key: str | None = None,
+    dedup_key: str | None = None,
+    group_id: str | None = None,
+    priority: int | None = None,
+) -> JobRequest:
+    """A run of this pipeline. One at a time: a run holds the pipeline's lock at the destination, since it
+    reads and moves the pipeline's cursors, so a second one could only wait for it."""
+    return JobRequest(
+        config.pipeline, trigger, payload or {}, nominal_at=nominal_at, once_key=once_key,
+        dedup_key=dedup_key, concurrency_key=f"pipeline {config.pipeline}", pool=config.pool,
+        priority=config.priority if priority is None else priority, attempts=config.retry.attempts,
+        group_id=group_id,
+    )  # fmt: skip

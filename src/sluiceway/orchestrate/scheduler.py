@@ -1,0 +1,230 @@
+"""The scheduler: what is due goes into the queue, each moment once, however many schedulers there are.
+
+There is no leader. A moment's job has a key that the queue takes once, so two schedulers that find the same
+moment due queue one job. Catching up is by policy, and counts from the last moment that was queued:
+
+- a pipeline that is new begins with its next moment, or with ``start``;
+- a schedule whose text was changed begins anew, and nothing before the change is made up for;
+- a clock that was put back queues nothing until it is past the last moment again; one that was put forward
+  looks like an absence of that length.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.errors import StoreError
+from sluiceway.ids import new_run_id
+from sluiceway.orchestrate.arrivals import arrivals
+from sluiceway.orchestrate.index import Entry, Index
+from sluiceway.orchestrate.requests import request_of
+from sluiceway.orchestrate.watch import sweep
+from sluiceway.store.store import Store
+
+if TYPE_CHECKING:
+    from sluiceway.spec.model import Project
+    from sluiceway.store.queue import JobRequest
+
+__all__ = ["Scheduler"]
+
+log = logging.getLogger("sluiceway.scheduler")
+LATE = timedelta(minutes=1)
+"""``catchup: none`` still queues a moment that is no older than this: a scheduler looks each second."""
+MOST = 500
+"""Moments of one pipeline that ``catchup: all`` queues in one tick."""
+_REFRESH = timedelta(seconds=5)
+_SWEEP = timedelta(minutes=1)
+Say = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass
+class _State:
+    """What is remembered of one pipeline."""
+
+    entry: Entry
+    last_at: datetime | None
+    next_at: datetime | None
+    paused: bool = False
+    seen: dict[str, Any] = field(default_factory=dict)
+
+
+class Scheduler:
+    """``tick(now)`` queues what is due; ``run()`` ticks each second until ``stop()``."""
+
+    def __init__(self, project: Project, environment: str, *, say: Say = lambda _: None) -> None:
+        self.project, self.environment = project, environment
+        self.name = f"scheduler:{new_run_id()[-12:]}"
+        self.index = Index(project)
+        self._say = say
+        self._states: dict[str, _State] = {}
+        self._heap: list[tuple[datetime, str]] = []
+        self._refreshed: datetime | None = None
+        self._swept: datetime | None = None
+        self._pruned: datetime | None = None
+        self._stopped = threading.Event()
+        self._waiting: list[_State] = []
+        self._files: dict[str, dict[str, str]] = {}
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def run(self, every: float = 1.0) -> None:
+        """Tick until told to stop. A store that is away is waited for.
+
+        Raises:
+            StoreError: it can't be reached at the start.
+        """
+        with Store.open(self.project.metadata) as store:
+            store.workers.hello(self.name, "scheduler", self.environment, datetime.now(UTC))
+            self._say({"event": "scheduler started", "scheduler": self.name})
+            while not self._stopped.wait(every):
+                now = datetime.now(UTC)
+                try:
+                    self.tick(now, store)
+                    store.workers.beat(self.name, now)
+                    self._sweep(now, store)
+                except StoreError as error:
+                    log.warning("%s; trying again", error.message)
+            store.workers.ask(self.name, "stopped")
+            self._say({"event": "scheduler stopped", "scheduler": self.name})
+
+    def _sweep(self, now: datetime, store: Store) -> None:
+        """Each minute: what is late or stuck is told of."""
+        if self._swept is None or not timedelta() <= now - self._swept < _SWEEP:
+            self._swept = now
+            sweep(self.project, self.environment, self.index.entries.values(), store, now)
+        if self._pruned is None or not timedelta() <= now - self._pruned < timedelta(days=1):
+            self._pruned = now
+            before = now - timedelta(seconds=self.project.orchestrate.keep)
+            for book in (store.queue, store.logs, store.workers, store.health):
+                book.prune(before)
+
+    def tick(self, now: datetime, store: Store) -> list[str]:
+        """Queue what is due at ``now``; the names of pipelines that got a job, one for each."""
+        if self._refreshed is None or not timedelta() <= now - self._refreshed < _REFRESH:
+            self._refresh(now, store)
+        requests: list[JobRequest] = []
+        touched: set[str] = set()
+        while self._heap and self._heap[0][0] <= now:
+            _, name = heapq.heappop(self._heap)
+            state = self._states.get(name)
+            if state is None or state.paused or state.next_at is None or state.next_at > now:
+                continue  # of an older schedule, or paused
+            requests += self._due(state, now)
+            touched.add(name)
+        for state in self._waiting:
+            if not state.paused:
+                arrived = arrivals(
+                    state.entry, state.seen, self.project, self._files, store, self.environment
+                )
+                if arrived is not None:
+                    requests += [] if arrived.request is None else [arrived.request]
+                    state.seen = arrived.seen
+                    touched.add(state.entry.name)
+        return self._queue(requests, touched, now, store)
+
+    def _queue(self, requests: list[JobRequest], touched: set[str], now: datetime, store: Store) -> list[str]:
+        queued = []
+        if requests:
+            ids = store.queue.put(self.environment, requests, now)
+            for request, job in zip(requests, ids, strict=True):
+                if job is not None:
+                    queued.append(request.pipeline)
+                    at = None if request.nominal_at is None else request.nominal_at.isoformat()
+                    about = {"pipeline": request.pipeline, "trigger": request.trigger, "at": at}
+                    self._say({"event": "run queued", **about, "job": job})
+        if touched:
+            # after the jobs: a crash between the two finds the moments queued already, by their keys
+            rows = [self._row(self._states[name]) for name in sorted(touched)]
+            store.schedules.write(self.environment, rows, now)
+        return queued
+
+    def _row(self, state: _State) -> dict[str, Any]:
+        spec = state.entry.schedule
+        return {
+            "pipeline": state.entry.name, "spec": {} if spec is None else spec.as_dict(),
+            "last_at": state.last_at, "next_at": state.next_at, "seen": state.seen,
+            "error": state.entry.error,
+        }  # fmt: skip
+
+    def _due(self, state: _State, now: datetime) -> list[JobRequest]:
+        spec = state.entry.schedule
+        assert spec is not None
+        assert state.last_at is not None
+        moments = list(takewhile(lambda m: m <= now, spec.moments(state.last_at)))
+        if spec.catchup == "all":
+            moments = moments[:MOST]
+        chosen = moments if spec.catchup == "all" else moments[-1:]
+        if spec.catchup == "none":
+            chosen = [m for m in chosen if now - m <= LATE]
+        if moments:
+            state.last_at = moments[-1]
+        state.next_at = spec.next(state.last_at)
+        self._plan(state)
+        return [
+            request_of(
+                state.entry.config, "schedule", nominal_at=moment,
+                once_key=f"schedule {state.entry.name} {moment.isoformat()}",
+            )
+            for moment in chosen
+        ]  # fmt: skip
+
+    def _plan(self, state: _State) -> None:
+        if state.next_at is not None:
+            heapq.heappush(self._heap, (state.next_at, state.entry.name))
+
+    # --- files and what was remembered ---
+
+    def _refresh(self, now: datetime, store: Store) -> None:
+        """Changed files, and schedules that somebody paused or resumed."""
+        changed = self.index.refresh()
+        first = self._refreshed is None
+        self._refreshed = now
+        rows = store.schedules.all(self.environment) if changed or first else {}
+        written = []
+        for name in self.index.entries if first else changed:
+            entry = self.index.entries.get(name)
+            if entry is None:
+                self._states.pop(name, None)
+                continue
+            if entry.error is not None:
+                self._say({"event": "file broken", "pipeline": name, "error": entry.error})
+            self._states[name] = state = self._state(entry, rows.get(name), now)
+            self._plan(state)
+            if entry.schedule is not None:
+                written.append(self._row(state))
+        if changed or first:
+            for path, error in self.index.broken.items():
+                self._say({"event": "file broken", "file": str(path), "error": error})
+        if written:
+            store.schedules.write(self.environment, written, now)
+        paused = store.schedules.paused(self.environment)
+        for name, state in self._states.items():
+            if state.paused and name not in paused:
+                self._plan(state)  # what was due meanwhile is caught up with, by its policy
+            state.paused = name in paused
+        self._waiting = [
+            s for s in self._states.values() if (x := s.entry.schedule) and (x.datasets or x.files)
+        ]
+
+    def _state(self, entry: Entry, row: Mapping[str, Any] | None, now: datetime) -> _State:
+        spec = entry.schedule
+        if spec is None:
+            return _State(entry, None, None)
+        known = row is not None and row["spec"] == spec.as_dict() and row["last_at"] is not None
+        if known:
+            assert row is not None
+            last = row["last_at"]
+        else:
+            begins = spec.begins()
+            new = row is None or not row["spec"]
+            last = begins - timedelta(microseconds=1) if begins is not None and new else now
+        seen = dict(row["seen"]) if row is not None and known else {}
+        return _State(entry, last, spec.next(last) if spec.timed else None, seen=seen)

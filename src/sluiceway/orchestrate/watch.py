@@ -1,0 +1,226 @@
+"""Watching: what takes too long, what is late, what nobody works on. Problems are alerts, and end as such."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from sluiceway.alerts.dispatch import dispatch
+from sluiceway.alerts.model import Alert
+from sluiceway.errors import StoreError
+from sluiceway.orchestrate.health import monitor_pipeline_health
+from sluiceway.store.store import Store
+from sluiceway.units import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sluiceway.orchestrate.index import Entry
+    from sluiceway.spec.model import Project
+
+__all__ = ["Execution", "Usual", "monitor_pipeline_execution", "sweep", "usual"]
+
+FEW = 5
+LEAST = 60.0
+"""Seconds: no shorter run is called long."""
+STUCK = timedelta(minutes=15)
+"""A job that has been due for so long, with no worker about, is told of."""
+KINDS = ("sla_missed", "run_long", "queue_stuck", "health_low")
+
+
+@dataclass(frozen=True)
+class Usual:
+    """How long runs take: the median of the last ones, and beyond what a run is called long, in seconds."""
+
+    seconds: float
+    long: float
+
+
+def usual(seconds: Sequence[float]) -> Usual | None:
+    """Of runs that succeeded; None while they are too few.
+
+    A run is long beyond the median and six times the median of the deviations from it, scaled to a standard
+    deviation (Leys et al. 2013), twice the median at least, a minute at least.
+
+    >>> usual([10.0, 11.0, 9.0, 10.0, 10.0])
+    Usual(seconds=10.0, long=60.0)
+    """
+    if len(seconds) < FEW:
+        return None
+    middle = median(seconds)
+    spread = 1.4826 * median(abs(x - middle) for x in seconds)
+    return Usual(middle, max(middle + 6 * spread, 2 * middle, LEAST))
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A run as it goes. ``seconds`` so far; ``usual`` is how long it takes else, None while that is not
+    known; ``progress`` is what its worker last heard of it: node, rows, memory in bytes."""
+
+    run_id: str
+    pipeline: str
+    status: str
+    attempt: int
+    seconds: float | None
+    usual: float | None
+    is_long: bool
+    progress: Mapping[str, Any]
+    error: Mapping[str, Any] | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def monitor_pipeline_execution(run_id: str, project: Project, *, now: datetime | None = None) -> Execution:
+    """How a run of the queue goes, or went.
+
+    Raises:
+        StoreError: the queue has no such run.
+    """
+    at = now or datetime.now(UTC)
+    with Store.open(project.metadata) as store:
+        found = store.queue.jobs(run_id=run_id, limit=1)
+        if not found:
+            raise StoreError(f"the queue knows no run '{run_id}'", hint="see: sluiceway runs list")
+        (job,) = found
+        known = _usual_of(store, job["pipeline"], job["environment"])
+    begun = None if job["claimed_at"] is None else datetime.fromisoformat(job["claimed_at"])
+    ended = at if job["finished_at"] is None else datetime.fromisoformat(job["finished_at"])
+    seconds = None if begun is None else max(0.0, (ended - begun).total_seconds())
+    return Execution(
+        run_id, job["pipeline"], job["status"], job["attempt"], seconds,
+        None if known is None else known.seconds,
+        bool(known and seconds is not None and seconds > known.long),
+        job["progress"] or {}, job["error"],
+    )  # fmt: skip
+
+
+def _usual_of(store: Store, pipeline: str, environment: str) -> Usual | None:
+    runs = store.runs(limit=30, pipeline=pipeline, environment=environment, status="succeeded", kind="run")
+    return usual([run["execution_time"] for run in runs if run["execution_time"]])
+
+
+def sweep(
+    project: Project, environment: str, entries: Iterable[Entry], store: Store, now: datetime
+) -> list[Alert]:
+    """Look once at everything that may be late or stuck; raise what is, and resolve what is no more.
+
+    Called each minute by ``serve``. Nothing is looked at where nobody is told: ``alerts:`` is empty.
+    """
+    if not project.alerts:
+        return []
+    known = {entry.name: entry for entry in entries}
+    raised = [
+        *_late(known, environment, store, now),
+        *_long(known, environment, store, now),
+        *_stuck(environment, store, now, project.orchestrate.lost_after),
+        *_unwell(project, known, environment, now),
+    ]
+    keys = {alert.key for alert in raised}
+    over = [
+        alert["key"]
+        for alert in store.alerts.alerts(environment, limit=None)
+        if alert["kind"] in KINDS and alert["key"] not in keys
+    ]
+    dispatch(project, environment, raised, over, store=store)
+    return raised
+
+
+def _late(known: Mapping[str, Entry], environment: str, store: Store, now: datetime) -> Iterable[Alert]:
+    """Moments after which no run has succeeded in the time that ``sla:`` gives."""
+    for name, entry in known.items():
+        declared, spec = entry.config.sla, entry.schedule
+        if declared is None or spec is None or not spec.timed:
+            continue
+        given = timedelta(seconds=duration(declared))
+        due = _last_moment(entry, now - given)
+        state = store.schedules.all(environment).get(name)
+        if (
+            due is None
+            or state is None
+            or state["paused"]
+            or state["last_at"] is None
+            or due > state["last_at"]
+        ):
+            continue
+        runs = store.runs(limit=20, pipeline=name, environment=environment, status="succeeded", kind="run")
+        moments = [run["nominal_at"] or run["started_at"] for run in runs]
+        if any(datetime.fromisoformat(moment) >= due for moment in moments):
+            continue
+        yield Alert(
+            "sla_missed", "error", f"sla_missed:{name}", f"{name}: it is late",
+            f"the run of {due:%Y-%m-%d %H:%M} UTC should have succeeded within {declared}",
+            pipeline=name, owner=entry.config.owner,
+            details={"next": f"sluiceway runs list --pipeline {name}"},
+        )  # fmt: skip
+
+
+def _last_moment(entry: Entry, before: datetime) -> datetime | None:
+    spec = entry.schedule
+    assert spec is not None
+    for back in (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=370)):
+        last = None
+        for moment in spec.moments(before - back):
+            if moment > before:
+                break
+            last = moment
+        if last is not None:
+            return last
+    return None
+
+
+def _long(known: Mapping[str, Entry], environment: str, store: Store, now: datetime) -> Iterable[Alert]:
+    for job in store.queue.jobs(environment, status=("running",), limit=None):
+        if job["claimed_at"] is None:
+            continue
+        seconds = (now - datetime.fromisoformat(job["claimed_at"])).total_seconds()
+        often = _usual_of(store, job["pipeline"], environment) if seconds > LEAST else None
+        if often is not None and seconds > often.long:
+            name, entry = job["pipeline"], known.get(job["pipeline"])
+            yield Alert(
+                "run_long", "warning", f"run_long:{name}", f"{name}: the run takes long",
+                f"it has taken {seconds:.0f} s; usually it is {often.seconds:.0f} s",
+                pipeline=name, owner=entry.config.owner if entry else "", run_id=job["run_id"],
+                details={"next": f"sluiceway runs logs {job['run_id']} -f"},
+            )  # fmt: skip
+
+
+def _stuck(environment: str, store: Store, now: datetime, lost_after: float) -> Iterable[Alert]:
+    heard = now - timedelta(seconds=max(60.0, lost_after))
+    tally = store.tally.take(environment, heard)
+    waits = [at for _, status, _, at in tally.queue if status == "queued" and at is not None]
+    if waits and now - min(waits) > STUCK and not dict(tally.workers).get("worker"):
+        minutes = (now - min(waits)).total_seconds() / 60
+        yield Alert(
+            "queue_stuck", "critical", f"queue_stuck:{environment}", f"{environment}: nobody works",
+            f"a run has been due for {minutes:.0f} minutes, and no worker was heard of",
+            details={"next": "sluiceway worker"},
+        )  # fmt: skip
+
+
+def _unwell(project: Project, known: Mapping[str, Entry], environment: str, now: datetime) -> Iterable[Alert]:
+    """Pipelines whose health is low or fell. It is reckoned again when there was a run since."""
+    with Store.open(project.metadata) as store:
+        tally = store.tally.take(environment, now)
+        last = {name: at for name, _, at, _ in tally.last}
+        kept = {name: store.health.history(environment, name, 1) for name in known if name in last}
+    for name, entry in known.items():
+        point = kept.get(name)
+        if point is None or last[name] is None:
+            continue
+        fresh = not point or datetime.fromisoformat(point[0]["at"]) < last[name]
+        if fresh:
+            found = monitor_pipeline_health(name, project, environment, now=now)
+            score, issues = found.score, [asdict(issue) for issue in found.issues]
+        else:
+            score, issues = point[0]["score"], point[0]["issues"]
+        fell = any(issue["kind"] == "health_drop" for issue in issues)
+        if score is not None and (score < project.orchestrate.health.least or fell):
+            said = "; ".join(issue["message"] for issue in issues) or "see its parts"
+            yield Alert(
+                "health_low", "error", f"health_low:{name}", f"{name}: its health is {score:g} of 100",
+                said, pipeline=name, owner=entry.config.owner,
+                details={"next": f"sluiceway health {name}"},
+            )  # fmt: skip
