@@ -25,6 +25,7 @@ from sluiceway.orchestrate.forker import Forker
 from sluiceway.orchestrate.order import Order
 from sluiceway.orchestrate.policy import Decision, decide
 from sluiceway.orchestrate.process import Ended, RunProcess
+from sluiceway.orchestrate.sweep import Sweep
 from sluiceway.run.listeners import listen
 from sluiceway.spec.project import find_pipeline
 from sluiceway.store.store import Store
@@ -85,6 +86,7 @@ class Worker:
         self._running: dict[int, _Running] = {}
         self._wake = threading.Event()
         self._state: Literal["running", "paused", "draining", "stopped"] = "running"
+        self._sweeper = Sweep(self.spec.lost_after)
         self._swept = self._beaten = self._looked = 0.0
 
     # --- told from elsewhere, by signal handlers too, which may take no lock: heard within a second ---
@@ -146,7 +148,7 @@ class Worker:
 
     def _waiting(self) -> bool:
         """Jobs that somebody may do soon: then the queue is not idle."""
-        return bool(self._store.queue.jobs(self.environment, status=("queued", "running"), limit=1))
+        return self._store.queue.busy(self.environment, tuple(self.pools))
 
     def _end(self) -> None:
         for running in self._running.values():
@@ -253,8 +255,8 @@ class Worker:
         if now - self._swept < self.spec.lost_after / 4:
             return
         self._swept = now
-        silent_since = _now() - timedelta(seconds=self.spec.lost_after)
-        for job in self._store.queue.orphans(self.environment, silent_since, _now(), self.spec.poison):
+        silent = self._sweeper.silent(self._store.queue.running(self.environment), now)
+        for job in self._store.queue.orphans(self.environment, silent, _now(), self.spec.poison):
             event = {"event": "run taken over", "run_id": job["run_id"], "pipeline": job["pipeline"]}
             self._say({**event, "worker": job["worker"], "status": job["status"]})
 

@@ -22,6 +22,8 @@ from sluiceway.store.tables import ID, UTCDateTime, metadata
 __all__ = ["groups", "health", "job_needs", "jobs", "run_logs", "schedules", "workers"]
 
 _QUEUED, _RUNNING = "status = 'queued'", "status = 'running'"
+_READY = "status = 'queued' AND waiting = 0"
+_ACTIVE = "status IN ('queued', 'running')"
 
 
 def _while(name: str, condition: str, *names: str, unique: bool = True) -> Index:
@@ -41,6 +43,7 @@ jobs = Table(
     Column("trigger", String, nullable=False),  # schedule | dataset | file | manual | backfill | retry
     Column("status", String, nullable=False),  # as a run's
     Column("priority", Integer, nullable=False),  # the greater goes first
+    Column("rank", Integer, nullable=False),  # -priority: one index has the order, walked one way
     Column("turn", BigInteger, nullable=False),  # fair between pipelines of one priority
     Column("due_at", UTCDateTime, nullable=False),  # not to be claimed before
     Column("nominal_at", UTCDateTime),  # the moment that the run stands for
@@ -70,8 +73,9 @@ jobs = Table(
     Index(None, "run_id"),
     Index(None, "group_id"),
     Index(None, "environment", "status", "finished_at"),
-    Index(None, "environment", "pipeline", "turn"),
-    _while("ix_jobs_next", _QUEUED, "environment", "priority", "turn", "id", unique=False),
+    Index(None, "environment", "pipeline", "id"),
+    _while("ix_jobs_next", _READY, "environment", "pool", "rank", "turn", "id", unique=False),
+    _while("ix_jobs_turn", _ACTIVE, "environment", "pipeline", "pool", "priority", "turn", unique=False),
     _while("uq_jobs_dedup", _QUEUED, "environment", "dedup_key"),
     _while("uq_jobs_slot", _RUNNING, "environment", "concurrency_key", "slot"),
     _while("uq_jobs_pool", _RUNNING, "environment", "pool", "pool_slot"),

@@ -106,15 +106,24 @@ def begin(
 
 
 def never_began(
-    con: Connection, job: Mapping[str, Any], status: str, at: datetime, error: Mapping[str, Any] | None
+    con: Connection,
+    jobs: Sequence[Mapping[str, Any]],
+    status: str,
+    at: datetime,
+    error: Mapping[str, Any] | None,
 ) -> None:
-    """A run that ended in the queue: skipped, cancelled, given up. One that has a row keeps it."""
-    row = {
-        "id": job["run_id"], "pipeline": job["pipeline"], "environment": job["environment"], "kind": "run",
-        "status": status, "attempt": job["attempt"], "started_at": at, "updated_at": at, "finished_at": at,
-        "nominal_at": job["nominal_at"], "group_id": job["group_id"], "error": plain(error),
-    }  # fmt: skip
-    con.execute(insert_into(con, runs).values(row).on_conflict_do_nothing())
+    """Runs that ended in the queue: skipped, cancelled, given up. Those that have a row keep it."""
+    said = plain(error)
+    rows = [
+        {
+            "id": job["run_id"], "pipeline": job["pipeline"], "environment": job["environment"],
+            "kind": "run", "status": status, "attempt": job["attempt"], "started_at": at, "updated_at": at,
+            "finished_at": at, "nominal_at": job["nominal_at"], "group_id": job["group_id"], "error": said,
+        }
+        for job in jobs
+    ]  # fmt: skip
+    if rows:
+        con.execute(insert_into(con, runs).on_conflict_do_nothing(), rows)
 
 
 def _config(con: Connection, pipeline: str, raw: Mapping[str, Any], at: datetime) -> str:

@@ -253,7 +253,7 @@ class Store:
             "nominal_at": None, "group_id": group_id,
         }  # fmt: skip
         with self._write() as con:
-            runs.never_began(con, job, "skipped", at, {"type": "Skipped", "message": text(reason)})
+            runs.never_began(con, [job], "skipped", at, {"type": "Skipped", "message": text(reason)})
 
     def mark(
         self,

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("trigger", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("turn", sa.BigInteger(), nullable=False),
         sa.Column("due_at", TIME, nullable=False),
         sa.Column("nominal_at", TIME, nullable=True),
@@ -80,7 +81,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("environment", "once_key", name=op.f("uq_jobs_environment_once_key")),
     )
     op.create_index(
-        op.f("ix_jobs_environment_pipeline_turn"), "jobs", ["environment", "pipeline", "turn"], unique=False
+        op.f("ix_jobs_environment_pipeline_id"), "jobs", ["environment", "pipeline", "id"], unique=False
     )
     op.create_index(
         op.f("ix_jobs_environment_status_finished_at"),
@@ -92,10 +93,18 @@ def upgrade() -> None:
     op.create_index(
         "ix_jobs_next",
         "jobs",
-        ["environment", "priority", "turn", "id"],
+        ["environment", "pool", "rank", "turn", "id"],
         unique=False,
-        sqlite_where=sa.text("status = 'queued'"),
-        postgresql_where=sa.text("status = 'queued'"),
+        sqlite_where=sa.text("status = 'queued' AND waiting = 0"),
+        postgresql_where=sa.text("status = 'queued' AND waiting = 0"),
+    )
+    op.create_index(
+        "ix_jobs_turn",
+        "jobs",
+        ["environment", "pipeline", "pool", "priority", "turn"],
+        unique=False,
+        sqlite_where=sa.text("status IN ('queued', 'running')"),
+        postgresql_where=sa.text("status IN ('queued', 'running')"),
     )
     op.create_index(op.f("ix_jobs_run_id"), "jobs", ["run_id"], unique=False)
     op.create_index(
