@@ -186,7 +186,8 @@ import json, sys
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
 print("SAID", json.dumps({"errors": bag.import_errors, "dags": {
-    name: [repr(getattr(dag.timetable, "expression", None)), [t.task_type for t in dag.tasks], dag.tasks[0].retries,
+    name: [repr(getattr(dag.timetable, "expression", None)), [t.task_type for t in dag.tasks],
+           dag.tasks[0].retries,
            [asset.name for asset in dag.tasks[0].outlets]]
     for name, dag in sorted(bag.dags.items())}}))
 for name in ("raw", "mart", "bad"):

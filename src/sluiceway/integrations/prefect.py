@@ -59,6 +59,7 @@ def flows(project: Project, pipelines: list[Pipeline], graph: Graph, folder: str
     """A file with a task a pipeline, a flow a pipeline with its schedule, and one flow for all of them."""
     code = Code(header("Prefect 3", project.name))
     code += "from prefect import flow, serve"
+    code += "from prefect.futures import wait"
     code += "from prefect.schedules import Cron, Interval\n"
     code += "from sluiceway.integrations.prefect import sluiceway_task\n"
     code += f"PROJECT = {literal(folder)}"
@@ -87,7 +88,9 @@ def flows(project: Project, pipelines: list[Pipeline], graph: Graph, folder: str
             needs = [f"{names[n]}_run" for n in graph.upstream(name) if n in names]
             wait = f", wait_for=[{', '.join(needs)}]" if needs else ""
             code += f"{names[name]}_run = {names[name]}.submit(at{wait})"
-        code += f"return [run.result() for run in ({', '.join(f'{names[n]}_run' for n in order)},)]"
+        code += f"runs = [{', '.join(f'{names[n]}_run' for n in order)}]"
+        code += "wait(runs)  # one that fails stops only what needs it"
+        code += "return [run.result() for run in runs]"
     code += '\n\nif __name__ == "__main__":'
     with code.indented():
         code += "serve("
