@@ -17,6 +17,7 @@ from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from sluiceway.orchestrate.health import Health
     from sluiceway.orchestrate.watch import Execution
     from sluiceway.spec.model import Project

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.ids import new_run_id
+from sluiceway.spec.pipeline import PipelineConfig
+from sluiceway.spec.project import find_pipeline
 from sluiceway.store.queue import JobRequest
+from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
-
-    from sluiceway.spec.pipeline import PipelineConfig
+    from sluiceway.spec.model import Project
     from sluiceway.store.queue import Trigger
 
 __all__ = ["request_of", "trigger"]
