@@ -14,6 +14,7 @@ from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
     from sluiceway.spec.model import Project
     from sluiceway.store.queue import Trigger
 
