@@ -31,6 +31,7 @@ __all__ = ["command", "run_one"]
     metavar="TIME",
     help="The moment that the run stands for, as in a backfill: what rules and SQL take for now.",
 )
+@click.option("--no-retry", is_flag=True, help="Try once, whatever retry: says: who calls counts the tries.")
 @click.option(
     "--select",
     "selected",
@@ -49,6 +50,7 @@ def command(
     values: tuple[str, ...],
     dry_run: bool,
     at: str | None,
+    no_retry: bool,
     selected: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> int:
@@ -74,7 +76,13 @@ def command(
                 skipped(pipeline, stopped[0], group, dry_run=dry_run)
                 if stopped
                 else run_one(
-                    pipeline, progress, full_refresh=full_refresh, dry_run=dry_run, at=moment, group=group
+                    pipeline,
+                    progress,
+                    full_refresh=full_refresh,
+                    dry_run=dry_run,
+                    at=moment,
+                    group=group,
+                    retries=not no_retry,
                 )
             )
     for result in results:
@@ -117,11 +125,12 @@ def run_one(
     dry_run: bool = False,
     at: datetime | None = None,
     group: str | None = None,
+    retries: bool = True,
 ) -> RunResult:
     """One run's result; a gate that raised gives the result that it carries."""
     from sluiceway.run.runner import Ticket, run
 
-    ticket = Ticket(new_run_id(), group_id=group, retries=True)
+    ticket = Ticket(new_run_id(), group_id=group, retries=retries)
     try:
         return run(
             pipeline, full_refresh=full_refresh, dry_run=dry_run, progress=progress, at=at, ticket=ticket

@@ -47,7 +47,7 @@ def intervals(
     Raises:
         ConfigError: an empty range, no way to cut it, or more than ``MOST`` pieces.
 
-    >>> from datetime import UTC
+    >>> from datetime import UTC, datetime, timedelta
     >>> day = datetime(2026, 1, 1, tzinfo=UTC)
     >>> [(a.day, b.day) for a, b in intervals(day, day + timedelta(days=5), None, "1d", chunk=2)]
     [(1, 3), (3, 5), (5, 6)]

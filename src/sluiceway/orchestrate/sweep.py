@@ -8,10 +8,12 @@ A worker of this machine whose process is gone is known to be so at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.store.process import alive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Sweep"]
 
