@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         SpecError,
         StoreError,
     )
+    from sluiceway.orchestrate.doors import DataPipelineMonitor, PipelineOrchestrator
     from sluiceway.quality.analytics import DataQualityAnalytics
     from sluiceway.quality.doorconfig import QualityAlert, QualityConfig, QualityWorkflowResult
     from sluiceway.quality.doors import DataQualityManager, DataQualityWorkflow
@@ -53,6 +54,7 @@ __all__ = [
     "CancelledError",
     "ConfigError",
     "DataPipeline",
+    "DataPipelineMonitor",
     "DataQualityAnalytics",
     "DataQualityError",
     "DataQualityManager",
@@ -72,6 +74,7 @@ __all__ = [
     "MissingExtraError",
     "MonitoringResult",
     "PipelineConfig",
+    "PipelineOrchestrator",
     "PipelineResult",
     "PlanError",
     "QualityAlert",
@@ -93,6 +96,7 @@ __all__ = [
 
 _HOME = {
     "DataPipeline": "run.doors",
+    "DataPipelineMonitor": "orchestrate.doors",
     "DataQualityAnalytics": "quality.analytics",
     "DataQualityManager": "quality.doors",
     "DataQualityWorkflow": "quality.doors",
@@ -103,6 +107,7 @@ _HOME = {
     "LoadResult": "run.doors",
     "MonitoringResult": "quality.monitor",
     "PipelineConfig": "spec.pipeline",
+    "PipelineOrchestrator": "orchestrate.doors",
     "PipelineResult": "run.doors",
     "QualityAlert": "quality.doorconfig",
     "QualityConfig": "quality.doorconfig",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from sluiceway.cli.export_text import write
 from sluiceway.cli.options import Options, common
-from sluiceway.errors import ConfigError
 
 __all__ = ["command_for"]
 
@@ -28,22 +28,9 @@ def command_for(tool: str, title: str) -> click.Command:
     @common
     def command(options: Options, output: Path | None, force: bool, select: tuple[str, ...]) -> None:
         from sluiceway.integrations.exporting import exported
-        from sluiceway.spec.yaml_edit import write_text
 
-        if output is not None and output.exists() and not force:
-            raise ConfigError(
-                f"{output} is there already", hint="give another -o, or --force to write over it"
-            )
         project = options.project()
-        text = exported(tool, project, options.environment_of(project).name, select or ("*",))
-        if output is None:
-            if not options.console.json:
-                options.console.out.write(text)
-        else:
-            write_text(output, text)
-            options.console.say(f"wrote {output}")
-        options.console.document(
-            {"tool": tool, "path": None if output is None else str(output), "text": text}
-        )
+        environment = options.environment_of(project).name
+        write(options, tool, output, force, lambda: exported(tool, project, environment, select or ("*",)))
 
     return command

@@ -128,7 +128,8 @@ def run_one(
     retries: bool = True,
 ) -> RunResult:
     """One run's result; a gate that raised gives the result that it carries."""
-    from sluiceway.run.runner import Ticket, run
+    from sluiceway.run.runner import run
+    from sluiceway.run.ticket import Ticket
 
     ticket = Ticket(new_run_id(), group_id=group, retries=retries)
     try:

@@ -159,9 +159,11 @@ def cancel(options: Options, run: str) -> None:
 @common
 def retry(options: Options, run: str) -> None:
     """Put RUN into the queue again: the same moment, interval and variables, as a new run."""
+    from dataclasses import replace
     from datetime import UTC, datetime
 
     from sluiceway.errors import ConfigError
+    from sluiceway.ids import new_run_id
     from sluiceway.orchestrate.requests import request_of
     from sluiceway.spec.pipeline import PipelineConfig
     from sluiceway.spec.project import find_pipeline
@@ -184,7 +186,7 @@ def retry(options: Options, run: str) -> None:
             nominal_at=None if moment is None else datetime.fromisoformat(moment),
             group_id=jobs[0]["group_id"] if jobs else None,
         )  # fmt: skip
-        (job,) = store.queue.put(environment, [request], datetime.now(UTC))
-        made = next(j for j in store.queue.jobs(environment, pipeline=config.pipeline) if j["id"] == job)
-    options.console.say(f"queued as run {made['run_id']}; a worker takes it: sluiceway worker --until-idle")
-    options.console.document({"run_id": made["run_id"], "of": run, "job": job})
+        made = new_run_id()
+        store.queue.put(environment, [replace(request, run_id=made)], datetime.now(UTC))
+    options.console.say(f"queued as run {made}; a worker takes it: sluiceway worker --until-idle")
+    options.console.document({"run_id": made, "of": run})

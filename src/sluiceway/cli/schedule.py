@@ -169,18 +169,13 @@ def trigger(
 ) -> None:
     """Put one run of PIPELINE into the queue now."""
     from sluiceway.cli.options import moment_of, variables_of
-    from sluiceway.orchestrate.requests import request_of
-    from sluiceway.spec.pipeline import PipelineConfig
-    from sluiceway.spec.project import find_pipeline
-    from sluiceway.store.store import Store
+    from sluiceway.orchestrate.requests import trigger as put
 
     project = options.project()
     environment = options.environment_of(project).name
-    config = PipelineConfig.load(find_pipeline(project, pipeline))
-    payload = {"vars": variables_of(values), "full_refresh": full_refresh}
-    request = request_of(config, "manual", nominal_at=moment_of(at), payload=payload)
-    with Store.open(project.metadata) as store:
-        (job,) = store.queue.put(environment, [request], datetime.now(UTC))
-        (made,) = [j for j in store.queue.jobs(environment, limit=None) if j["id"] == job]
-    options.console.say(f"queued as run {made['run_id']}; a worker takes it: sluiceway worker --until-idle")
-    options.console.document({"job": job, "run_id": made["run_id"], "pipeline": config.pipeline})
+    run_id = put(
+        project, environment, pipeline, at=moment_of(at), variables=variables_of(values),
+        full_refresh=full_refresh,
+    )  # fmt: skip
+    options.console.say(f"queued as run {run_id}; a worker takes it: sluiceway worker --until-idle")
+    options.console.document({"run_id": run_id, "pipeline": pipeline})

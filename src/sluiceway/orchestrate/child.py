@@ -134,7 +134,8 @@ def _outcome(order: Order, voice: _Voice) -> dict[str, Any]:
 def _run(order: Order, voice: _Voice) -> Any:
     from pathlib import Path
 
-    from sluiceway.run.runner import Ticket, run
+    from sluiceway.run.runner import run
+    from sluiceway.run.ticket import Ticket
     from sluiceway.run.window import over
     from sluiceway.spec.pipeline import PipelineConfig
     from sluiceway.spec.project import find_pipeline, project_at

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.run.ticket import backoff as whole
 from sluiceway.units import spoken
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def backoff(kind: str, delay: float, attempt: int, jitter: float) -> float:
     >>> backoff("exponential", 10, 3, 1.0), backoff("linear", 10, 3, 0.0), backoff("constant", 10, 3, 0.5)
     (40.0, 15.0, 7.5)
     """
-    factor = {"constant": 1, "linear": attempt}.get(kind, 2 ** min(attempt - 1, 20))
-    return float(delay * factor * (0.5 + 0.5 * jitter))
+    return float(whole(kind, delay, min(attempt, 20)) * (0.5 + 0.5 * jitter))
 
 
 def decide(

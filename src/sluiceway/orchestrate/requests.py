@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.ids import new_run_id
+from sluiceway.spec.pipeline import PipelineConfig
+from sluiceway.spec.project import find_pipeline
 from sluiceway.store.queue import JobRequest
+from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
-    from sluiceway.spec.pipeline import PipelineConfig
+    from sluiceway.spec.model import Project
     from sluiceway.store.queue import Trigger
 
-__all__ = ["request_of"]
+__all__ = ["request_of", "trigger"]
 
 
 def request_of(
@@ -35,3 +40,26 @@ def request_of(
         priority=config.priority if priority is None else priority, attempts=config.retry.attempts,
         group_id=group_id,
     )  # fmt: skip
+
+
+def trigger(
+    project: Project,
+    environment: str,
+    pipeline: str,
+    *,
+    at: datetime | None = None,
+    variables: Mapping[str, Any] | None = None,
+    full_refresh: bool = False,
+) -> str:
+    """Put one run of a pipeline into the queue now; gives the run's id.
+
+    Raises:
+        SpecError: there is no such pipeline, or its file can't be read.
+    """
+    config = PipelineConfig.load(find_pipeline(project, pipeline))
+    payload = {"vars": dict(variables or {}), "full_refresh": full_refresh}
+    request = request_of(config, "manual", nominal_at=at, payload=payload)
+    run_id = new_run_id()
+    with Store.open(project.metadata) as store:
+        store.queue.put(environment, [replace(request, run_id=run_id)], datetime.now(UTC))
+    return run_id

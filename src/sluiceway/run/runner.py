@@ -37,6 +37,7 @@ from sluiceway.run.listeners import listen
 from sluiceway.run.resolve import Resolved, resolved
 from sluiceway.run.result import NodeResult, RunResult
 from sluiceway.run.settle import settle
+from sluiceway.run.ticket import Ticket, backoff
 from sluiceway.secrets import redact
 from sluiceway.store.store import Store
 
@@ -45,28 +46,10 @@ if TYPE_CHECKING:
 
     from sluiceway.spec.model import Pipeline
 
-__all__ = ["Ticket", "run"]
+__all__ = ["run"]
 
 log = logging.getLogger("sluiceway.run")
 Progress = Callable[[Event], None]
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """What an orchestrator knows of a run that it starts: ``run_id`` is the same for each of its tries, so
-    that none publishes again what an earlier one did; ``attempt`` counts them from 1, and whoever counts
-    them tries again, not the run. ``claim`` names this one beside those that may not be quite dead.
-
-    ``fence`` is called when nothing but the publish is left, and raises FencedError where the run has been
-    given to another. ``group_id`` ties runs together. ``retries``: the run tries again itself all the same.
-    """
-
-    run_id: str
-    attempt: int = 1
-    claim: str = "0"
-    fence: Callable[[], None] | None = None
-    group_id: str | None = None
-    retries: bool = False
 
 
 def run(
@@ -230,7 +213,7 @@ class _Run:
                 if not transient or attempt == last:
                     self._end("failed", error)
                     return
-                wait = _backoff(retry.backoff, retry.delay, attempt)
+                wait = backoff(retry.backoff, retry.delay, attempt)
                 log.warning("attempt %s failed: %s; next in %.1f s", attempt, redact(error.message), wait)
                 time.sleep(wait)
             else:
@@ -509,17 +492,6 @@ class _Run:
                 kind=self._kind(), owner=self.pipeline.owner, table=self.result.table,
             )
         )  # fmt: skip
-
-
-def _backoff(kind: str, delay: float, attempt: int) -> float:
-    """Seconds before the next try.
-
-    >>> [_backoff("exponential", 2, n) for n in (1, 2, 3)]
-    [2, 4, 8]
-    """
-    if kind == "constant":
-        return delay
-    return delay * attempt if kind == "linear" else delay * 2 ** (attempt - 1)
 
 
 def _list(reasons: tuple[str, ...]) -> str:

@@ -1,0 +1,183 @@
+"""What Prometheus scrapes, its rules and dashboards, by a real Prometheus, Alertmanager and webhook."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluiceway.integrations.datadog import dashboard as datadog_dashboard
+from sluiceway.integrations.grafana import dashboard, query_of
+from sluiceway.integrations.panels import PANELS, RULES
+from sluiceway.integrations.prometheus import rules
+from sluiceway.orchestrate.health import monitor_pipeline_health
+from sluiceway.orchestrate.metrics import METRICS, MetricsServer, text_of
+from sluiceway.spec.project import load_project
+from sluiceway.store.queue import JobRequest
+from sluiceway.store.store import Store
+
+FILES = {
+    "a.csv": "id,v\n1,5\n2,-3\n3,9\n",
+    "pipelines/good.yml": """\
+pipeline: good
+sources: {a: {type: csv, path: a.csv}}
+rules: [{range: {column: v, min: 0}, on_fail: quarantine}]
+destination: {table: mart.good, mode: replace}
+""",
+    "pipelines/bad.yml": """\
+pipeline: bad
+sources: {a: {type: csv, path: a.csv}}
+rules: [{range: {column: v, min: 0}}]
+destination: {table: mart.bad, mode: replace}
+""",
+}
+
+
+@pytest.fixture
+def ran(make_project: Any) -> Any:
+    project = make_project(FILES)
+    assert project.run("good").records.published == 2
+    assert project.run("bad").status == "blocked"
+    loaded = load_project(project.folder)
+    with Store.open(loaded.metadata) as store:
+        store.queue.put("dev", [JobRequest("good")], datetime.now(UTC))
+        store.workers.hello("w", "worker", "dev", datetime.now(UTC))
+    monitor_pipeline_health("good", loaded)
+    return loaded
+
+
+def values(text: str) -> dict[str, float]:
+    lines = (line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#"))
+    return {series: float(value) for series, _, value in lines}
+
+
+def test_every_metric_says_what_the_store_knows(ran: Any) -> None:
+    found = values(text_of(ran, "dev"))
+    ours = 'environment="dev",pipeline="{}"'
+    assert found[f'sluiceway_runs_total{{{ours.format("good")},status="succeeded"}}'] == 1
+    assert found[f'sluiceway_runs_total{{{ours.format("bad")},status="blocked"}}'] == 1
+    assert found[f"sluiceway_rows_published_total{{{ours.format('good')}}}"] == 2
+    assert found[f"sluiceway_rows_quarantined_total{{{ours.format('good')}}}"] == 1
+    assert found['sluiceway_queue_jobs{environment="dev",pool="default",status="queued"}'] == 1
+    assert found['sluiceway_workers{environment="dev",kind="worker"}'] == 1
+    assert found[f"sluiceway_health_score{{{ours.format('good')}}}"] == pytest.approx(
+        monitor_pipeline_health("good", ran, keep=False).score
+    )
+    names = {series.partition("{")[0].removesuffix("_total") for series in found}
+    assert {metric.name for metric in METRICS} <= names
+    assert not any("last_success" in series and 'pipeline="bad"' in series for series in found)
+
+
+def test_another_environment_has_none_of_it(ran: Any) -> None:
+    assert values(text_of(ran, "prod")) == {}
+
+
+def test_counters_never_fall(ran: Any) -> None:
+    before = values(text_of(ran, "dev"))
+    with Store.open(ran.metadata) as store:
+        store.queue.prune(datetime.now(UTC))
+    after = values(text_of(ran, "dev"))
+    assert all(after.get(series, 0) >= value for series, value in before.items() if "_total{" in series)
+
+
+def test_the_endpoint_is_served_and_gone_when_closed(ran: Any) -> None:
+    server = MetricsServer(ran, "dev", port=0)
+    url = f"http://127.0.0.1:{server.port}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        assert b"sluiceway_runs_total" in answer.read()
+    server.close()
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(url, timeout=2)
+
+
+def test_dashboards_are_json_with_every_panel() -> None:
+    grafana, datadog = json.loads(dashboard()), json.loads(datadog_dashboard())
+    assert [panel["title"] for panel in grafana["panels"]] == [panel.title for panel in PANELS]
+    assert [w["definition"]["title"] for w in datadog["widgets"]] == [panel.title for panel in PANELS]
+    assert [v["name"] for v in grafana["templating"]["list"]] == ["source", "environment", "pipeline"]
+    assert all(panel["targets"][0]["expr"] for panel in grafana["panels"])
+
+
+class Hook(HTTPServer):
+    """A webhook that remembers which alerts came."""
+
+    def __init__(self) -> None:
+        hook = self
+        self.heard: dict[str, dict[str, Any]] = {}
+        self.news = threading.Condition()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with hook.news:
+                    hook.heard |= {alert["labels"]["alertname"]: alert for alert in body["alerts"]}
+                    hook.news.notify_all()
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None: ...
+
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with Hook() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_prometheus_scrapes_it_and_an_alert_reaches_a_webhook(ran: Any, hook: Hook, tmp_path: Path) -> None:
+    from scripts import prometheus
+    from scripts.servers import ServerUnavailableError
+
+    try:
+        prometheus.install()
+    except ServerUnavailableError as error:
+        pytest.skip(str(error))
+    file = tmp_path / "rules.yml"
+    file.write_text(rules())
+    command = ["promtool", "check", "rules", str(file)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert f"{len(RULES)} rules found" in checked.stdout
+    server = MetricsServer(ran, "dev", port=0)
+    try:
+        target, url = f"127.0.0.1:{server.port}", f"http://127.0.0.1:{hook.server_port}"
+        with prometheus.Prometheus(tmp_path, [target], file, url) as real:
+            blocked = real.until('sluiceway_runs_total{status="blocked"}')
+            assert blocked[0]["metric"]["pipeline"] == "bad"
+            real.until("count_over_time(sluiceway_runs_total[1m]) > 2")
+            empty = [panel.title for panel in PANELS if not _answer(real, query_of(panel))]
+            # a rate wants two points of a moving counter; what fails nowhere is nowhere
+            assert set(empty) <= {"Seconds of a run"}
+            with hook.news:
+                assert hook.news.wait_for(lambda: "SluicewayGateBlocked" in hook.heard, timeout=30)
+    finally:
+        server.close()
+    told = hook.heard["SluicewayGateBlocked"]
+    assert told["status"] == "firing"
+    assert told["annotations"]["summary"] == "bad: the gate blocked its last run"
+    assert "SluicewayRunFailed" not in hook.heard
+
+
+def _answer(real: Any, query: str) -> Any:
+    for name, value in (
+        ("$__rate_interval", "1m"),
+        ("$__range", "1h"),
+        ("$environment", ".*"),
+        ("$pipeline", ".*"),
+    ):
+        query = query.replace(name, value)
+    return real.until(query, 0.0) if query.startswith("topk") else real.ask("query", query=query)["result"]
