@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import ProjectOnDisk
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
-SEED = int(os.environ.get("SLUICEWAY_CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 10_000)
+SEED = int(os.environ.get("SLUICEWAY_CHAOS_SEED") or 0) or random.SystemRandom().randrange(1, 10_000)
 BLOWS, CALM = 45.0, 120.0
 """Seconds of chaos, and the most that it may take afterwards."""
 SETTINGS = "project: test\norchestrate: {heartbeat: 0.5s, lost_after: 3s, stop_grace: 1s, poison: 1000}\n"
