@@ -44,13 +44,9 @@ def test_outputs_are_kept_in_the_store_and_in_a_file_without_secrets(
 ) -> None:
     monkeypatch.setenv("MINE", "hunter2-the-password")
     monkeypatch.setenv("OTHERS", "somebody-elses")
-    more = "description: 'uses ${MINE}'\nowner: me\n"
-    work.project.write("pipelines/p.yml", pipeline("said", more).replace("'steps", "'steps"))
-    work.project.write("pipelines/q.yml", pipeline("names", more, "mart.q", "q"))
-    work.project.write(
-        "sluiceway.yml",
-        f"project: test\n{FAST}connections: {{c: {{type: postgres, password: '${{MINE}}', host: c}}}}\n",
-    )
+    masked = "  - mask: {amount: {hmac: '${MINE}'}}\nrules:"
+    work.project.write("pipelines/p.yml", pipeline("said").replace("rules:", masked))
+    work.project.write("pipelines/q.yml", pipeline("names", "", "mart.q", "q").replace("rules:", masked))
     [run, _] = work.put(work.request("p"), work.request("q"))
     work.work()
     assert work.job(run)["status"] == "succeeded", work.job(run)["error"]
@@ -58,6 +54,8 @@ def test_outputs_are_kept_in_the_store_and_in_a_file_without_secrets(
     file = (work.project.folder / ".sluiceway" / "logs" / f"{run}.log").read_text()
     for text in (log, file):
         assert "err" in text
+        assert "hunter2" not in text
+        assert "of course" in text
         assert "from a child" in text
         assert "publish: " in text
     names = (work.project.folder / "names.txt").read_text().split("\n")
@@ -144,6 +142,14 @@ def test_a_run_that_hears_nothing_is_ended_with_its_children_when_it_is_cancelle
     assert work.store.run(run)["status"] == "cancelled"
     assert not any(lives(pid) for pid in pids)
     assert rows(work) == 0
+
+
+def test_a_child_that_left_the_group_is_ended_too_and_not_waited_for(work: Work) -> None:
+    work.project.write("pipelines/p.yml", pipeline("leaves"))
+    [run] = work.put()
+    work.work()
+    assert work.job(run)["status"] == "succeeded"
+    assert not lives(int((work.project.folder / "pid").read_text()))
 
 
 @pytest.mark.slow
@@ -266,5 +272,5 @@ def test_no_file_of_a_run_is_left_behind(work: Work) -> None:
     work.project.write("pipelines/p.yml", pipeline())
     work.put()
     work.work()
-    left = [path for path in Path(work.project.folder, ".sluiceway", "staging").glob("*")]
+    left = list(Path(work.project.folder, ".sluiceway", "staging").glob("*"))
     assert left == []

@@ -31,13 +31,20 @@ def same(batches):
     yield from batches
 
 def said(batches):
-    print("out: hunter2-the-password", os.environ.get("MINE"))
+    print("out: the password is", os.environ.get("MINE"), "of course")
     print("err", file=sys.stderr)
     subprocess.run(["echo", "from a child"], check=True)
     yield from batches
 
 def names(batches):
-    (HERE / "names.txt").write_text("\\n".join(sorted(os.environ)))
+    first = Path("/proc/self/environ").read_text().split("\\0")
+    (HERE / "names.txt").write_text("\\n".join(sorted({*os.environ, *(v.partition("=")[0] for v in first)})))
+    yield from batches
+
+def leaves(batches):
+    """Its child makes a session of its own, and keeps the outputs open."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    (HERE / "pid").write_text(str(child.pid))
     yield from batches
 
 def _begun(*pids):
@@ -53,7 +60,8 @@ def waits(batches):
 
 def stays(batches):
     """Until it is ended, whatever it is told; so does its child."""
-    ignores = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
+    ignores = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    ignores += "; print(1, flush=True); time.sleep(600)"
     child = subprocess.Popen([sys.executable, "-c", ignores], stdout=subprocess.PIPE)
     child.stdout.readline()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -67,8 +75,8 @@ def stays(batches):
 def grows(batches):
     held = []
     while True:
-        held.append(bytearray(b"x") * 20_000_000)
-        time.sleep(0.02)
+        held.append(bytearray(b"x") * 5_000_000)
+        time.sleep(0.03)
     yield from batches
 
 def dies(batches):

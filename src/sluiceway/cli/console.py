@@ -6,7 +6,7 @@ With ``--json`` stdout holds one JSON document and nothing else; what people rea
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sluiceway.errors import SluicewayError
@@ -44,6 +44,14 @@ class Console:
             import json as json_module
 
             text = json_module.dumps(redact_tree(value), indent=2, ensure_ascii=False, default=str)
+            print(text, file=self._out or sys.stdout, flush=True)
+
+    def event(self, value: Mapping[str, Any]) -> None:
+        """One thing that happened, on a line of JSON: for commands that go on and on."""
+        if self.json:
+            import json as json_module
+
+            text = json_module.dumps(redact_tree(dict(value)), ensure_ascii=False, default=str)
             print(text, file=self._out or sys.stdout, flush=True)
 
     def say(self, text: str = "", style: str | None = None) -> None:

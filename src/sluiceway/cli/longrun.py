@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,8 +34,7 @@ def teller(console: Console, *, as_json: bool) -> Callable[[Mapping[str, Any]], 
     def tell(event: Mapping[str, Any]) -> None:
         now = datetime.now(UTC)
         if as_json:
-            console.out.write(json.dumps({"time": now.isoformat(), **event}, default=str) + "\n")
-            console.out.flush()
+            console.event({"time": now.isoformat(), **event})
             return
         said = "  ".join(f"{key}={event[key]}" for key in _SHOWN if event.get(key) is not None)
         error = event.get("error")

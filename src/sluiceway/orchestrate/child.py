@@ -9,13 +9,15 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.errors import FencedError, GateError, SluicewayError
+from sluiceway.errors import FencedError, GateError, SluicewayError, StoreError
 from sluiceway.events import Event, NodeFinished, NodeStarted, RunStarted
-from sluiceway.secrets import redact, redact_tree
+from sluiceway.orchestrate.order import MARK
+from sluiceway.secrets import redact, redact_tree, registered
 
 if TYPE_CHECKING:
     from sluiceway.orchestrate.order import Order
@@ -29,7 +31,7 @@ def live(order: Order, said: int, lifeline: int) -> int:
     When ``lifeline`` ends, so has the worker: nobody watches any more, so the whole group goes.
     """
     os.environ.clear()
-    os.environ.update(order.process_environment)
+    os.environ.update({**order.process_environment, MARK: order.mark})
     threading.Thread(target=_watch, args=(lifeline,), name="lifeline", daemon=True).start()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
@@ -66,15 +68,27 @@ class _Voice:
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
         self._done = 0
+        self._told: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
     def say(self, document: dict[str, Any]) -> None:
-        line = json.dumps(redact_tree(document), default=str).encode() + b"\n"
+        self._write(redact_tree(document))
+
+    def tell_secrets(self) -> None:
+        """The worker masks what this process and its children print, so it must know what. It knows them
+        anyhow: it has the environment that they come from."""
+        if new := registered() - self._told:
+            self._told |= new
+            self._write({"secrets": sorted(new)})
+
+    def _write(self, document: dict[str, Any]) -> None:
+        line = json.dumps(document, default=str).encode() + b"\n"
         with self._lock, contextlib.suppress(OSError):
             while line:
                 line = line[os.write(self._pipe, line) :]
 
     def event(self, event: Event) -> None:
+        self.tell_secrets()
         now = event.at.isoformat()
         match event:
             case RunStarted():
@@ -134,6 +148,7 @@ def _run(order: Order, voice: _Voice) -> Any:
     if order.interval is not None:
         start, end = (datetime.fromisoformat(text) for text in order.interval)
         pipeline = over(pipeline, start, end)
+    voice.tell_secrets()
     voice.say(
         {
             "limits": {
@@ -144,9 +159,18 @@ def _run(order: Order, voice: _Voice) -> Any:
     )  # fmt: skip
 
     def fence() -> None:
-        with Store.open(project.metadata) as store:
-            if not store.queue.is_claimed(order.claim, order.token):
-                raise FencedError("the run was given to another worker; this one publishes nothing")
+        asked = time.monotonic()
+        while True:
+            try:
+                with Store.open(project.metadata) as store:
+                    claimed = store.queue.is_claimed(order.claim, order.token)
+                break
+            except StoreError:
+                if time.monotonic() - asked > order.patience:
+                    raise
+                time.sleep(1.0)
+        if not claimed:
+            raise FencedError("the run was given to another worker; this one publishes nothing")
 
     at = None if order.at is None else datetime.fromisoformat(order.at).astimezone(UTC)
     ticket = Ticket(order.run_id, order.attempt, str(order.token), fence, order.group_id)

@@ -16,7 +16,7 @@ from sluiceway.spec.yaml import read_yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["environment_for"]
+__all__ = ["environment_for", "everybodys"]
 
 _NAMED = re.compile(r"(?<!\$)\$\{([A-Za-z_][A-Za-z0-9_]*)")
 _ALWAYS = (
@@ -25,6 +25,16 @@ _ALWAYS = (
     "LD_LIBRARY_PATH", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
 )  # fmt: skip
 _PREFIXES = ("LC_", "PYTHON", "SLUICEWAY_", "XDG_", "OTEL_")
+
+
+def everybodys(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What any process gets: no secret of a pipeline is in it.
+
+    >>> everybodys({"PATH": "p", "LC_ALL": "C", "DB_PASSWORD": "x"})
+    {'PATH': 'p', 'LC_ALL': 'C'}
+    """
+    all_ = os.environ if base is None else base
+    return {k: v for k, v in all_.items() if k in _ALWAYS or k.startswith(_PREFIXES)}
 
 
 def environment_for(
@@ -49,10 +59,10 @@ def environment_for(
     ['DIR', 'PATH']
     """
     all_ = os.environ if base is None else base
-    named = set(beside) | set(_ALWAYS) | _in_text(pipeline_file)
+    named = set(beside) | _in_text(pipeline_file)
     if project_file is not None:
         named |= _in_project(project_file, pipeline_file, environment)
-    return {k: v for k, v in all_.items() if k in named or k.startswith(_PREFIXES)}
+    return {**everybodys(all_), **{k: v for k, v in all_.items() if k in named}}
 
 
 def _in_text(file: Path) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import struct
 import subprocess
@@ -12,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from sluiceway.errors import RunError
+from sluiceway.orchestrate.environment import everybodys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,8 +45,9 @@ class Forker:
 
     def _open(self) -> None:
         mine, its = socket.socketpair()
+        # no secret: /proc shows each run the environment that this process began with;
         # one thread: what OpenBLAS would start is nothing that a fork keeps
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        environment = {**everybodys(), "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(  # noqa: S603  our own module
             [sys.executable, "-m", "sluiceway.orchestrate.zygote", str(its.fileno())],
             pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, env=environment, start_new_session=True,

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Order"]
+__all__ = ["MARK", "Order"]
+
+MARK = "SLUICEWAY_RUN"
+"""The variable that all processes of a run have: its value names the run and the claim."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """One run. ``at`` is ISO 8601 in UTC; ``claim`` is the job's id, ``token`` the right to speak of it."""
+    """One run. ``at`` is ISO 8601 in UTC; ``claim`` is the job's id, ``token`` the right to speak of it;
+    ``patience`` is for how many seconds it asks a store that is away whether it may publish."""
 
     project: str
     environment: str
@@ -29,7 +33,12 @@ class Order:
     variables: Mapping[str, Any] = field(default_factory=dict)
     interval: tuple[str, str] | None = None
     nice: int = 0
+    patience: float = 0.0
     process_environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def mark(self) -> str:
+        return f"{self.run_id}.{self.token}"
 
     def encode(self) -> bytes:
         return json.dumps(asdict(self)).encode()

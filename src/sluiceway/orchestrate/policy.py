@@ -4,7 +4,9 @@
 | --- | --- |
 | succeeded, blocked, cancelled | that is its end: a gate that said no is not asked again |
 | SourceError, DestinationError, LockTimeoutError, StoreError | again, as often as ``retry:`` says |
-| its process was killed from outside, or its worker died | again, as often as ``retry:`` says |
+| its process was killed from outside | again, as often as ``retry:`` says |
+| its worker died, drained in haste, or could not be heard | again, and no try is counted |
+| the metadata store was away, and its tries are used up | again, until it has been lost ``poison`` times |
 | a setting or a file is wrong, a bug, its time or its memory was used up | failed: it would be so again |
 """
 
@@ -23,19 +25,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "backoff", "decide"]
 
+_STORE_WAIT = 5.0
 _TRANSIENT = frozenset({"SourceError", "DestinationError", "LockTimeoutError", "StoreError"})
 
 
 @dataclass(frozen=True)
 class Decision:
     """``status`` ends the job, or ``again`` is when it is tried anew. ``silent``: say nothing, it is
-    another's."""
+    another's. ``spared``: the next try does not count as one."""
 
     status: str | None
     error: dict[str, Any] | None
     again: datetime | None = None
     silent: bool = False
     give_back: bool = False
+    spared: bool = False
 
 
 def backoff(kind: str, delay: float, attempt: int, jitter: float) -> float:
@@ -48,8 +52,11 @@ def backoff(kind: str, delay: float, attempt: int, jitter: float) -> float:
     return float(whole(kind, delay, min(attempt, 20)) * (0.5 + 0.5 * jitter))
 
 
-def decide(ended: Ended, limits: dict[str, Any], attempt: int, attempts: int, now: datetime) -> Decision:
-    """What is to be done about the end of try number ``attempt`` of ``attempts``.
+def decide(
+    ended: Ended, limits: dict[str, Any], attempt: int, attempts: int, now: datetime, *, spare: int = 0
+) -> Decision:
+    """What is to be done about the end of try number ``attempt`` of ``attempts``. ``spare``: how often it may
+    still be tried again because the metadata store was away, which is no fault of the pipeline.
 
     >>> from sluiceway.orchestrate.process import Ended
     >>> said = {"status": "failed", "error": {"type": "SourceError", "message": "connection lost"}}
@@ -59,15 +66,17 @@ def decide(ended: Ended, limits: dict[str, Any], attempt: int, attempts: int, no
     'failed'
     """
     said = ended.said or {}
-    if said.get("fenced") or ended.why == "lost":
+    if said.get("fenced"):
         return Decision(None, None, silent=True)
-    if ended.why == "stop" and said.get("status") not in ("succeeded", "blocked"):
+    if ended.why in ("stop", "lost") and said.get("status") not in ("succeeded", "blocked"):
         return Decision(None, None, give_back=True)
     status, error, transient = _judged(ended, limits)
     if status == "failed" and transient and attempt < attempts:
         kind, delay = str(limits.get("backoff", "exponential")), float(limits.get("delay", 30.0))
         wait = backoff(kind, delay, attempt, random.random())  # noqa: S311  no secret
         return Decision(None, error, again=now + timedelta(seconds=wait))
+    if status == "failed" and spare > 0 and (error or {}).get("type") == "StoreError":
+        return Decision(None, error, again=now + timedelta(seconds=_STORE_WAIT), spared=True)
     return Decision(status, error)
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from sluiceway.secrets import redact
+from sluiceway.orchestrate.order import MARK
+from sluiceway.secrets import redact, register_secret
 from sluiceway.units import spoken
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ __all__ = ["LOG_BYTES", "Ended", "RunProcess", "group_memory"]
 LOG_BYTES = 1_048_576
 """Of a run's outputs so much is kept in the store; the file has all of it."""
 _LOOK = 0.5
+_LINE = 65_536
+"""Of a line without an end so much is taken for one."""
 _WARN = 0.8
 _SLACK = 5.0
 """Seconds that a run has to end itself at its timeout before it is told from outside."""
@@ -46,30 +50,49 @@ class Ended:
 
 
 def group_memory(group: int) -> int:
-    """Bytes of resident memory of all processes of a group: VmRSS of /proc, shared pages counted each time.
+    """Bytes of memory of all processes of a group: resident memory (``stat`` of /proc), and of several their
+    proportional share (``Pss`` of ``smaps_rollup``), since what they have in common is there once.
 
     >>> group_memory(os.getpgrp()) > 1_000_000
     True
     """
-    total = 0
+    resident: dict[str, int] = {}
     for entry in os.scandir("/proc"):
         if not entry.name.isdecimal():
             continue
-        try:
-            stat = Path(entry.path, "stat").read_bytes()
-        except OSError:
-            continue  # it ended while we looked
-        fields = stat.rpartition(b")")[2].split()
-        if int(fields[2]) == group:
-            total += int(fields[21])
-    return total * os.sysconf("SC_PAGESIZE")
+        with contextlib.suppress(OSError):  # it ended while we looked
+            fields = Path(entry.path, "stat").read_bytes().rpartition(b")")[2].split()
+            if int(fields[2]) == group:
+                resident[entry.path] = int(fields[21]) * os.sysconf("SC_PAGESIZE")
+    if len(resident) < 2:
+        return sum(resident.values())
+    return sum(_share(path, rss) for path, rss in resident.items())
+
+
+def _share(process: str, resident: int) -> int:
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path(process, "smaps_rollup").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024
+    return resident
+
+
+def _marked(mark: bytes) -> list[int]:
+    """Processes that were started with this in their environment: a run's children that left its group."""
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):  # another user's, or ended meanwhile
+                if mark in Path(entry.path, "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
 
 
 @dataclass
 class RunProcess:
     """Give it an order, ``start`` it, look at ``progress`` and ``ended``. ``woken`` is called at its end.
 
-    ``warnings`` are sentences: that its memory or its time is nearly used up, each once.
+    ``warnings`` are sentences: that its memory or its time is nearly used up, each once. ``heard`` is when
+    the store was last told that it lives; ``silence`` seconds later it may be another's, and is ended.
     """
 
     order: Order
@@ -82,6 +105,7 @@ class RunProcess:
     warnings: deque[str] = field(default_factory=deque)
     ended: Ended | None = None
     pid: int = 0
+    silence: float | None = None
 
     def __post_init__(self) -> None:
         self._said: dict[str, Any] | None = None
@@ -90,14 +114,15 @@ class RunProcess:
         self._peak = 0
         self._kept = 0
         self._lines: deque[str] = deque()
-        self._over = threading.Event()
+        self._over, self._swept = threading.Event(), threading.Event()
+        self.heard = time.monotonic()
         self._code: int | None = None
         self._lock = threading.Lock()
 
     def start(self) -> None:
         """Raises RunError where there is no process to be had, OSError where there is no file to log to."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.log.open("ab")
+        self._file: BinaryIO | None = self.log.open("ab")
         output, its_output = os.pipe()
         said, its_said = os.pipe()
         its_lifeline, self._lifeline = os.pipe()
@@ -107,18 +132,15 @@ class RunProcess:
         except BaseException:
             for descriptor in (output, said, self._lifeline):
                 os.close(descriptor)
-            self._file.close()
+            if self._file is not None:
+                self._file.close()
             raise
         finally:
             for descriptor in (its_output, its_said, its_lifeline):
                 os.close(descriptor)
-        readers = [
-            threading.Thread(target=self._read_output, args=(output,), name="output", daemon=True),
-            threading.Thread(target=self._read_answers, args=(said,), name="answers", daemon=True),
-        ]
-        for reader in readers:
-            reader.start()
-        threading.Thread(target=self._watch, args=(readers,), name="watch", daemon=True).start()
+        reader = threading.Thread(target=self._read, args=(output, said), name="outputs", daemon=True)
+        reader.start()
+        threading.Thread(target=self._watch, args=(reader,), name="watch", daemon=True).start()
 
     def stop(self, why: Why) -> None:
         """Tell it to stop; after ``grace`` seconds it is ended, with all that it started."""
@@ -144,45 +166,100 @@ class RunProcess:
             found.append(self._lines.popleft())
         return found
 
-    # --- its three threads ---
+    # --- its threads ---
 
     def _exited(self, code: int | None) -> None:
         self._code = code
         self._over.set()
 
-    def _read_output(self, descriptor: int) -> None:
-        with os.fdopen(descriptor, "rb") as pipe:
-            for raw in pipe:
-                line = redact(raw.decode("utf-8", "replace").rstrip("\n"))
-                encoded = line.encode() + b"\n"
+    def _read(self, output: int, said: int) -> None:
+        """Outputs and answers, until nobody writes any more. What the run says of its secrets is heard before
+        what it printed after that: answers are read between reading outputs and masking them."""
+        os.set_blocking(said, False)
+        parts = {output: b"", said: b""}
+        poll = select.poll()
+        for descriptor in parts:
+            poll.register(descriptor, select.POLLIN)
+        quiet = 0
+        while parts and quiet < 2:
+            ready = {descriptor for descriptor, _ in poll.poll(_LOOK * 1000)}
+            # who holds its outputs open after its end has left its group, and is not waited for
+            quiet = quiet + 1 if not ready and self._swept.is_set() else 0
+            chunk = os.read(output, 65_536) if output in ready else None
+            if said in parts and not self._hear(said, parts):
+                poll.unregister(said)
+            if chunk is not None and not self._take(chunk, output, parts):
+                poll.unregister(output)
+        os.close(output)
+        os.close(said)
+
+    def _take(self, chunk: bytes, output: int, parts: dict[int, bytes]) -> bool:
+        """Lines of a piece of output; False at its end."""
+        *lines, rest = (parts.pop(output) + chunk).split(b"\n")
+        if chunk and len(rest) <= _LINE:
+            parts[output], rest = rest, b""
+        elif chunk:
+            parts[output] = b""
+        for line in (*lines, rest) if rest else lines:
+            self._keep(line)
+        return bool(chunk)
+
+    def _hear(self, said: int, parts: dict[int, bytes]) -> bool:
+        """What it has answered until now; False at the end of its answers."""
+        while True:
+            try:
+                chunk = os.read(said, 65_536)
+            except BlockingIOError:
+                return True
+            *lines, parts[said] = (parts[said] + chunk).split(b"\n")
+            for line in lines:
+                self._answer(json.loads(line))
+            if not chunk:
+                del parts[said]
+                return False
+
+    def _keep(self, raw: bytes) -> None:
+        line = redact(raw.decode("utf-8", "replace"))
+        encoded = line.encode("utf-8", "replace") + b"\n"
+        if self._file is not None:
+            try:
                 self._file.write(encoded)
                 self._file.flush()
-                if self._kept > LOG_BYTES:
-                    continue
-                self._kept += len(encoded)
-                if self._kept > LOG_BYTES:
-                    line = f"… more than {spoken(LOG_BYTES)}: the rest is in {self.log} on this machine"
-                self._lines.append(line)
+            except OSError as error:  # the disk is full: the run goes on, and the store has its beginning
+                self._file = None
+                self._lines.append(f"… no more is written to {self.log}: {error.strerror}")
+        if self._kept > LOG_BYTES:
+            return
+        self._kept += len(encoded)
+        if self._kept > LOG_BYTES:
+            line = f"… more than {spoken(LOG_BYTES)}: the rest is in {self.log} on this machine"
+        self._lines.append(line)
 
-    def _read_answers(self, descriptor: int) -> None:
-        with os.fdopen(descriptor, "rb") as pipe:
-            for raw in pipe:
-                document = json.loads(raw)
-                if "progress" in document:
-                    self.progress.update(document["progress"])
-                elif "limits" in document:
-                    self.limits = document["limits"]
-                else:
-                    self._said = document
+    def _answer(self, document: dict[str, Any]) -> None:
+        if "secrets" in document:
+            for value in document["secrets"]:
+                for part in (value, *value.splitlines()):
+                    register_secret(part)
+        elif "progress" in document:
+            self.progress.update(document["progress"])
+        elif "limits" in document:
+            self.limits = document["limits"]
+        else:
+            self._said = document
 
-    def _watch(self, readers: list[threading.Thread]) -> None:
+    def _watch(self, reader: threading.Thread) -> None:
         while not self._over.wait(_LOOK):
             self._look()
-        self._signal(signal.SIGKILL)  # children that outlive it would hold its outputs open
-        for reader in readers:
-            reader.join()
+        self._signal(signal.SIGKILL)  # children that outlive it
+        for pid in _marked(f"{MARK}={self.order.mark}".encode()):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        self._swept.set()
+        reader.join()
         os.close(self._lifeline)
-        self._file.close()
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
         seconds = time.monotonic() - self._begun
         self.ended = Ended(self._code, self._said, self._why, self._peak, seconds)
         self.woken()
@@ -201,6 +278,8 @@ class RunProcess:
             self.stop("timeout")
         elif timeout and spent > _WARN * timeout:
             self._warn("timeout", f"it has taken {spent:.0f} s of its {timeout:g} s")
+        if self.silence is not None and now - self.heard > self.silence:
+            self.kill("lost")
         if self._why is not None and self._why != "memory" and now - self._told_at > self.grace:
             self._signal(signal.SIGKILL)
 

@@ -50,9 +50,8 @@ Say = Callable[[Mapping[str, Any]], None]
 class _Running:
     claim: Claim
     process: RunProcess
-    seq: int
     beat: float
-    heard: float
+    seq: int | None = None
     pending: list[str] = field(default_factory=list)
 
 
@@ -84,7 +83,8 @@ class Worker:
         self.pools = {n: size for n, size in declared.items() if not pools or n in pools}
         self.name = name or f"{socket.gethostname()}:{os.getpid()}:{new_run_id()[-4:]}"
         self._say, self._forker = say, forker or Forker()
-        self._running: dict[int, _Running] = {}
+        # by token too: a job that was lost may come back to this very worker before its first run has ended
+        self._running: dict[tuple[int, int], _Running] = {}
         self._wake = threading.Event()
         self._state: Literal["running", "paused", "draining", "stopped"] = "running"
         self._sweeper = Sweep(self.spec.lost_after)
@@ -134,8 +134,7 @@ class Worker:
                 claimed = self._claim()
         except StoreError as error:
             log.warning("%s; trying again", error.message)
-            self._lose_the_silent()
-            return False
+            return self._state == "stopped" and all(r.process.ended for r in self._running.values())
         if self._running:
             return False
         if self._state in ("stopped", "draining"):
@@ -177,18 +176,21 @@ class Worker:
         try:
             process = RunProcess(
                 self._order(claim), self._forker, self._log_file(claim.run_id), self.spec.stop_grace,
-                self._wake.set,
+                self._wake.set, silence=self.spec.lost_after * 0.8,
             )  # fmt: skip
             process.start()
-            seq = self._store.logs.next_seq(claim.run_id)
-            running = _Running(claim, process, seq, time.monotonic(), time.monotonic())
-        except RunError as error:
-            self._store.queue.again(claim, _now() + timedelta(seconds=5), _now(), error.as_dict())
-            log.warning("%s", error)
+            running = _Running(claim, process, time.monotonic())
+        except (RunError, OSError) as error:  # no process, no room for its log: elsewhere there may be
+            log.warning("%s: %s", claim.pipeline, error)
+            wrong = error if isinstance(error, RunError) else RunError(f"it could not be started: {error}")
+            spared = claim.lost + 1 < self.spec.poison
+            soon = _now() + timedelta(seconds=5) if spared else None
+            decision = Decision(None if spared else "failed", wrong.as_dict(), again=soon, spared=True)
+            self._settle(claim, decision, {})
         except SluicewayError as error:  # its file is gone or can't be read: nobody could run it
             self._settle(claim, Decision("failed", error.as_dict()), {})
         else:
-            self._running[claim.id] = running
+            self._running[(claim.id, claim.token)] = running
             self._say({"event": "run started", **_about(claim), "attempt": claim.attempt, "pid": process.pid})
 
     def _order(self, claim: Claim) -> Order:
@@ -206,6 +208,7 @@ class Worker:
             at=None if claim.nominal_at is None else claim.nominal_at.isoformat(), group_id=claim.group_id,
             full_refresh=bool(payload.get("full_refresh")), variables=dict(payload.get("vars") or {}),
             interval=None if interval is None else (interval[0], interval[1]), nice=self.spec.nice,
+            patience=self.spec.lost_after * 0.8,
             process_environment=environment_for(self.project.file, file, self.environment, beside=beside),
         )  # fmt: skip
 
@@ -229,7 +232,7 @@ class Worker:
 
     def _beat_one(self, running: _Running, now: float) -> None:
         answer = self._store.queue.heartbeat(running.claim, _now(), running.process.progress)
-        running.beat = running.heard = now
+        running.beat = running.process.heard = now
         if answer == "cancel":
             running.process.stop("cancel")
         elif answer == "gone":
@@ -244,15 +247,11 @@ class Worker:
     def _flush(self, running: _Running) -> None:
         running.pending += running.process.lines()
         if running.pending:
+            if running.seq is None:
+                running.seq = self._store.logs.next_seq(running.claim.run_id)
             self._store.logs.append(running.claim.run_id, running.seq, running.pending, _now())
             running.seq += 1
             running.pending = []
-
-    def _lose_the_silent(self) -> None:
-        """Runs that this worker could not speak of for too long are another's by now."""
-        for running in self._running.values():
-            if time.monotonic() - running.heard > self.spec.lost_after * 0.8:
-                running.process.kill("lost")
 
     def _sweep(self) -> None:
         """Take over what other workers left behind."""
@@ -264,6 +263,8 @@ class Worker:
         for job in self._store.queue.orphans(self.environment, silent, _now(), self.spec.poison):
             event = {"event": "run taken over", "run_id": job["run_id"], "pipeline": job["pipeline"]}
             self._say({**event, "worker": job["worker"], "status": job["status"]})
+            if job["status"] == "failed":
+                self._tell(job["run_id"], job["pipeline"], "failed", job["error"], 0.0)
 
     # --- the end of runs ---
 
@@ -276,22 +277,29 @@ class Worker:
             self._flush(running)
             self._beat_one(running, time.monotonic())
             claim, limits = running.claim, running.process.limits
-            decision = decide(ended, limits, claim.attempt, claim.attempts, _now())
+            spare = self.spec.poison - 1 - claim.lost
+            decision = decide(ended, limits, claim.attempt, claim.attempts, _now(), spare=spare)
+            status = decision.status
+            if status is not None and status != (ended.said or {}).get("status"):
+                self._speak_for(claim, status, decision.error, ended.seconds)
             self._settle(claim, decision, _numbers(ended))
-            if decision.status is not None and decision.status != (ended.said or {}).get("status"):
-                self._speak_for(claim, decision, ended)
             del self._running[job]
 
-    def _speak_for(self, claim: Claim, decision: Decision, ended: Ended) -> None:
+    def _speak_for(self, claim: Claim, status: str, error: dict[str, Any] | None, seconds: float) -> None:
         """A run that could not say itself how it ended: its status is written, and who listens is told."""
-        status = str(decision.status)
-        self._store.mark(claim.run_id, status, error=decision.error)
+        if self._store.queue.is_claimed(claim.id, claim.token):  # else it is another's to speak of
+            self._store.mark(claim.run_id, status, error=error)
+            self._tell(claim.run_id, claim.pipeline, status, error, seconds)
+
+    def _tell(
+        self, run_id: str, pipeline: str, status: str, error: dict[str, Any] | None, seconds: float
+    ) -> None:
         bus = EventBus()
         listen(bus, self.project)
         bus.emit(
             RunFinished(
-                claim.run_id, claim.pipeline, _now(), environment=self.environment, status=status,
-                seconds=ended.seconds, error=decision.error,
+                run_id, pipeline, _now(), environment=self.environment, status=status, seconds=seconds,
+                error=error,
             )
         )  # fmt: skip
         for note in bus.over():
@@ -303,10 +311,10 @@ class Worker:
         if decision.silent:
             self._say({"event": "run lost", **about})
         elif decision.give_back:
-            queue.give_back(claim, now)
-            self._say({"event": "run given back", **about})
+            back = queue.give_back(claim, now)
+            self._say({"event": "run given back" if back else "run lost", **about})
         elif decision.again is not None:
-            if queue.again(claim, decision.again, now, decision.error):
+            if queue.again(claim, decision.again, now, decision.error, spared=decision.spared):
                 due = decision.again.isoformat(timespec="seconds")
                 self._say({"event": "run retried", **about, "again": due, "error": decision.error})
         else:

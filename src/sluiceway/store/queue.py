@@ -97,13 +97,23 @@ class Queue:
             return jobends.end(con, claim, status, now, error)
 
     def again(
-        self, claim: Claim, due_at: datetime, now: datetime, error: Mapping[str, Any] | None = None
+        self,
+        claim: Claim,
+        due_at: datetime,
+        now: datetime,
+        error: Mapping[str, Any] | None = None,
+        *,
+        spared: bool = False,
     ) -> bool:
         """Back into the queue for the next attempt, not before ``due_at``; False where the claim is gone.
 
         A job that was asked to stop meanwhile ends instead, and so does one that is given back.
+
+        Args:
+            spared: it counts as a worker lost, not as an attempt.
         """
-        values = {"due_at": due_at, "attempt": jobs.c.attempt + 1, "error": plain(error)}
+        counted = jobs.c.lost if spared else jobs.c.attempt
+        values = {"due_at": due_at, counted.name: counted + 1, "error": plain(error)}
         with self._write() as con:
             return jobends.requeue(con, claim, now, values) is not None
 
