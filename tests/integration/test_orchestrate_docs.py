@@ -29,7 +29,7 @@ rules: [{not_null: order_id}]
 destination: {table: mart.orders, mode: merge, primary_key: order_id}
 """,
 }
-PAGES = ("schedules", "backfill", "dependencies", "health", "orchestrators")
+PAGES = ("schedules", "workers", "backfill", "dependencies", "health", "orchestrators")
 
 
 def blocks(page: str, language: str) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sluiceway.errors import StoreError
 from sluiceway.orchestrate.scheduler import Scheduler
 from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store
@@ -69,6 +70,20 @@ def test_a_new_pipeline_makes_up_for_nothing_unless_it_has_a_start(clocked: Cloc
     scheduler.tick(START, clocked.store)
     assert clocked.queued("p") == []
     assert clocked.queued("q") == ["09:00", "10:00", "11:00", "12:00"]
+
+
+def test_what_could_not_be_queued_is_queued_when_the_store_is_back(clocked: Clocked) -> None:
+    clocked.pipeline("p", "{every: 10m, catchup: none}")
+    scheduler = clocked.open()
+    scheduler.tick(START, clocked.store)
+    with clocked.store._write() as con:
+        con.exec_driver_sql("ALTER TABLE jobs RENAME TO away")
+    with pytest.raises(StoreError):
+        scheduler.tick(START + 10 * MINUTE, clocked.store)
+    with clocked.store._write() as con:
+        con.exec_driver_sql("ALTER TABLE away RENAME TO jobs")
+    scheduler.tick(START + 10 * MINUTE + timedelta(seconds=1), clocked.store)
+    assert clocked.queued() == ["12:10"]
 
 
 @pytest.mark.parametrize(
@@ -204,6 +219,7 @@ TICKS = """
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
+from sluiceway.errors import StoreError
 from sluiceway.orchestrate.scheduler import Scheduler
 from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store

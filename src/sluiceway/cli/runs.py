@@ -102,7 +102,6 @@ def _print(options: Options, run: dict[str, Any]) -> None:
 @common
 def logs(options: Options, run: str, follow: bool) -> None:
     """Show what RUN wrote on its outputs. With --json each chunk is a line."""
-    import json
     import time
 
     from sluiceway.errors import StoreError
@@ -118,7 +117,7 @@ def logs(options: Options, run: str, follow: bool) -> None:
             for chunk in chunks:
                 last = chunk["seq"]
                 if options.console.json:
-                    options.console.out.write(json.dumps({"run_id": run, **chunk}) + "\n")
+                    options.console.event({"run_id": run, **chunk})
                 else:
                     options.console.say(chunk["text"])
             if not jobs and last < 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -34,7 +35,7 @@ class Forker:
         self._control: socket.socket | None = None
         self._pids: list[int] = []
         self._exits: dict[int, int] = {}
-        self._watching: dict[int, Callable[[int | None], None]] = {}
+        self._watching: dict[int, tuple[socket.socket, Callable[[int | None], None]]] = {}
         self._news = threading.Condition()
 
     def start(self) -> None:
@@ -44,6 +45,8 @@ class Forker:
                 self._open()
 
     def _open(self) -> None:
+        if self._control is not None:
+            self._control.close()  # of one that died; its listener has it until it has read the last
         mine, its = socket.socketpair()
         # no secret: /proc shows each run the environment that this process began with;
         # one thread: what OpenBLAS would start is nothing that a fork keeps
@@ -57,25 +60,28 @@ class Forker:
         threading.Thread(target=self._listen, args=(mine,), name="zygote", daemon=True).start()
 
     def _listen(self, control: socket.socket) -> None:
-        with control.makefile("rb") as lines:
+        with contextlib.suppress(OSError), control.makefile("rb") as lines:  # killed, it resets
             for line in lines:
                 document = json.loads(line)
                 with self._news:
                     if "pid" in document:
-                        self._pids.append(document["pid"])
+                        if control is self._control:
+                            self._pids.append(document["pid"])
                     else:
                         self._ended(document["exit"], document["code"])
                     self._news.notify_all()
-        with self._news:  # it is gone, and nobody will say how its runs end
-            for pid in list(self._watching):
-                self._ended(pid, None)
-            self._pids.append(-1)
-            self._news.notify_all()
+        with self._news:  # it is gone, and nobody will say how its runs end; another's may be there already
+            for pid, (its, _) in list(self._watching.items()):
+                if its is control:
+                    self._ended(pid, None)
+            if control is self._control:
+                self._pids.append(-1)
+                self._news.notify_all()
 
     def _ended(self, pid: int, code: int | None) -> None:
-        told = self._watching.pop(pid, None)
-        if told is not None:
-            told(code)
+        watched = self._watching.pop(pid, None)
+        if watched is not None:
+            watched[1](code)
         elif code is not None:
             self._exits[pid] = code
 
@@ -115,7 +121,7 @@ class Forker:
                 if pid in self._exits:
                     ended(self._exits.pop(pid))
                 else:
-                    self._watching[pid] = ended
+                    self._watching[pid] = (self._control, ended)
         return pid
 
     def close(self) -> None:

@@ -110,7 +110,21 @@ class Scheduler:
                 book.prune(before)
 
     def tick(self, now: datetime, store: Store) -> list[str]:
-        """Queue what is due at ``now``; the names of pipelines that got a job, one for each."""
+        """Queue what is due at ``now``; the names of pipelines that got a job, one for each.
+
+        Raises:
+            StoreError: nothing was queued; the next tick reckons it again.
+        """
+        try:
+            return self._tick(now, store)
+        except StoreError:
+            # what was reckoned is ahead of what was written: begin again from that
+            self._refreshed = None
+            self._states.clear()
+            self._heap.clear()
+            raise
+
+    def _tick(self, now: datetime, store: Store) -> list[str]:
         if self._refreshed is None or not timedelta() <= now - self._refreshed < _REFRESH:
             self._refresh(now, store)
         requests: list[JobRequest] = []

@@ -125,6 +125,7 @@ class _Run:
             table=str(self.pipeline.destination.table),
         )
         self.plan: Plan | None = None
+        self.begun = False
         self.execution: Execution | None = None
         self.opened: Resolved | None = None
         self.judged: Judged | None = None
@@ -292,6 +293,7 @@ class _Run:
         self.output = dataset_of(
             opened.sink.dataset(pipeline.destination.table), plan.output, str(pipeline.destination.table)
         )
+        self.begun = True
         self.bus.emit(
             RunStarted(
                 self.run_id, pipeline.name, self.started_at,
@@ -443,7 +445,7 @@ class _Run:
             summarise(result, execution, self.judged, weights, dry_run=self.dry_run)
         if isinstance(error, GateError):
             error.result = result
-        if self.plan is None:
+        if self.plan is None or not self.begun:
             self._never_planned(status, error)
             return
         for check_id, rows in result.samples.items():

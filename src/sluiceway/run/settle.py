@@ -26,6 +26,7 @@ def settle(store: Store, opened: Resolved, run_id: str) -> datetime | None:
     """
     pipeline, environment = opened.pipeline.name, opened.pipeline.environment.name
     begun = None
+    _clear(opened, run_id)  # of its own earlier tries, however they ended
     for row in store.interrupted(pipeline, environment):
         if not _committed(store, opened, row["run_id"]):
             begun = _utc(row["started_at"])
