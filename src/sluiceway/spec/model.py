@@ -94,6 +94,8 @@ class SourceSpec:
     where: Where
     incremental: Incremental | None = None
     rules: tuple[DeclaredRule, ...] = ()
+    window: str | None = None
+    """The column by which a backfill reads an interval; ``config.filters`` have its bounds."""
 
 
 @dataclass(frozen=True)
