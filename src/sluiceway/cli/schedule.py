@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sluiceway.cli.lazy import WithDefault
 from sluiceway.cli.options import Options, common
 
 if TYPE_CHECKING:
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group()
+@click.group(cls=WithDefault, default="run")
 def command() -> None:
-    """When pipelines run: the scheduler, and what it knows."""
+    """When pipelines run: the scheduler, and what it knows. `schedule` alone is `schedule run`."""
 
 
 @command.command()

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import ConfigError
+from sluiceway.orchestrate.index import scheduled
 from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.project import find_pipeline, load_project
 from sluiceway.spec.resolve import environment_of
-from sluiceway.spec.schedule import schedule_of
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class PipelineOrchestrator(_Door):
 
     def _schedule(self, pipeline: str, paused: bool, reason: str | None) -> Scheduled:
         config = PipelineConfig.load(find_pipeline(self.project, pipeline))
-        spec = schedule_of(config.schedule, config.timezone)
+        spec = scheduled(config)
         if spec is None:
             raise ConfigError(f"{pipeline} has no schedule", hint='write one: schedule: "0 6 * * *"')
         now = datetime.now(UTC)

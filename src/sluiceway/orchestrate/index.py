@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluiceway.errors import SluicewayError
-from sluiceway.spec.pipeline import PipelineConfig
+from sluiceway.spec.pipeline import PipelineConfig, build_config
 from sluiceway.spec.schedule import ScheduleSpec, schedule_of
 from sluiceway.spec.variables import substitute
+from sluiceway.spec.yaml import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sluiceway.spec.model import Project
 
-__all__ = ["Entry", "Index"]
+__all__ = ["Entry", "Index", "scheduled"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A pipeline's file as it was last readable. ``error`` says why it is not now."""
+    """A pipeline's file as it was last readable, with its ``text``. ``error`` says why it is not now."""
 
     name: str
     file: Path
     config: PipelineConfig
     schedule: ScheduleSpec | None
+    text: str = ""
     error: str | None = None
+
+    @property
+    def text_to_run(self) -> str | None:
+        """What its runs read in place of the file; None where the file itself is sound."""
+        return None if self.error is None else self.text
 
 
 class Index:
@@ -56,29 +63,48 @@ class Index:
             self.broken.pop(Path(path), None)
             changed |= set() if gone is None else {gone.name}
         if changed:
-            self.entries = {e.name: e for _, e in self._known.values() if e is not None}
+            self._gather()
         return changed
+
+    def _gather(self) -> None:
+        """By name. Of two files with one name the first by path counts, and both say so."""
+        found: dict[str, Entry] = {}
+        for _, (_, entry) in sorted(self._known.items()):
+            if entry is None:
+                continue
+            first = found.setdefault(entry.name, entry)
+            if first is not entry:
+                said = f"{shown(entry.file)} and {shown(first.file)} are both called {entry.name}; rename one"
+                found[entry.name] = replace(first, error=first.error or said)
+        self.entries = found
 
     def _read(self, name: str, before: Entry | None) -> Entry | None:
         path = Path(name)
         try:
+            text = path.read_text(encoding="utf-8")
             config = PipelineConfig.load(path)
-            entry = Entry(config.pipeline, path, config, _schedule(config))
-        except (SluicewayError, OSError, ValueError) as error:
+            entry = Entry(config.pipeline, path, config, scheduled(config), text)
+        except (SluicewayError, OSError, UnicodeDecodeError) as error:
             said = " ".join(str(error).split())
             if before is None:
                 self.broken[path] = said
                 return None
-            return Entry(before.name, path, before.config, before.schedule, said)
+            return replace(before, error=said)
         self.broken.pop(path, None)
         return entry
 
 
-def _schedule(config: PipelineConfig) -> ScheduleSpec | None:
-    declared = config.schedule
-    if isinstance(declared, str):
-        declared = substitute(declared, config.where, path=("schedule",))
-    return schedule_of(declared, config.timezone)
+def scheduled(config: PipelineConfig) -> ScheduleSpec | None:
+    """The schedule that a file declares, with its variables put in.
+
+    Raises:
+        SpecError: a variable is not defined, or what it holds is no schedule; with the place.
+    """
+    written = config.declared()
+    values = {key: written[key] for key in ("pipeline", "schedule", "timezone") if key in written}
+    put_in = substitute(values, config.where)
+    settled = config if put_in == values else build_config(PipelineConfig, put_in, config.where)
+    return schedule_of(settled.schedule, settled.timezone)
 
 
 def _stamps(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -91,5 +117,8 @@ def _stamps(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
         if entry.is_dir(follow_symlinks=False):
             yield from _stamps(entry.path)
         elif entry.name.endswith((".yml", ".yaml")):
-            status = entry.stat()
+            try:
+                status = entry.stat()
+            except OSError:
+                continue  # it went away while we looked
             yield entry.path, (status.st_mtime_ns, status.st_size)

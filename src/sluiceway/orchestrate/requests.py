@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,11 +16,12 @@ from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sluiceway.spec.model import Project
     from sluiceway.store.queue import Trigger
 
-__all__ = ["request_of", "trigger"]
+__all__ = ["request_of", "trigger", "version_file"]
 
 
 def request_of(
@@ -31,11 +34,19 @@ def request_of(
     dedup_key: str | None = None,
     group_id: str | None = None,
     priority: int | None = None,
+    due_at: datetime | None = None,
+    text: str | None = None,
 ) -> JobRequest:
     """A run of this pipeline. One at a time: a run holds the pipeline's lock at the destination, since it
-    reads and moves the pipeline's cursors, so a second one could only wait for it."""
+    reads and moves the pipeline's cursors, so a second one could only wait for it.
+
+    Args:
+        due_at: when it may begin; now if absent.
+        text: what it reads in place of the pipeline's file, which broke since.
+    """
+    payload = {**(payload or {}), **({} if text is None else {"text": text})}
     return JobRequest(
-        config.pipeline, trigger, payload or {}, nominal_at=nominal_at, once_key=once_key,
+        config.pipeline, trigger, payload, due_at=due_at, nominal_at=nominal_at, once_key=once_key,
         dedup_key=dedup_key, concurrency_key=f"pipeline {config.pipeline}", pool=config.pool,
         priority=config.priority if priority is None else priority, attempts=config.retry.attempts,
         group_id=group_id,
@@ -63,3 +74,15 @@ def trigger(
     with Store.open(project.metadata) as store:
         store.queue.put(environment, [replace(request, run_id=run_id)], datetime.now(UTC))
     return run_id
+
+
+def version_file(project: Project, pipeline: str, text: str) -> Path:
+    """A file with the version of a pipeline that a job brought with it: its own file broke since."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    file = project.folder / ".sluiceway" / "versions" / f"{pipeline}-{digest}.yml"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_suffix(f".{os.getpid()}")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(file)
+    return file

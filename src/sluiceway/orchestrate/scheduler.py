@@ -6,7 +6,8 @@ moment due queue one job. Catching up is by policy, and counts from the last mom
 - a pipeline that is new begins with its next moment, or with ``start``;
 - a schedule whose text was changed begins anew, and nothing before the change is made up for;
 - a clock that was put back queues nothing until it is past the last moment again; one that was put forward
-  looks like an absence of that length.
+  looks like an absence of that length. A last moment more than a day ahead is the mark of a clock that was
+  wrong, and is forgotten: what is queued since then begins with the next moment.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import StoreError
 from sluiceway.ids import new_run_id
-from sluiceway.orchestrate.arrivals import arrivals
+from sluiceway.orchestrate.arrivals import Drops, arrivals
 from sluiceway.orchestrate.index import Entry, Index
 from sluiceway.orchestrate.requests import request_of
 from sluiceway.orchestrate.watch import sweep
@@ -30,6 +31,7 @@ from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
     from sluiceway.spec.model import Project
+    from sluiceway.spec.schedule import ScheduleSpec
     from sluiceway.store.queue import JobRequest
 
 __all__ = ["Scheduler"]
@@ -39,6 +41,7 @@ LATE = timedelta(minutes=1)
 """``catchup: none`` still queues a moment that is no older than this: a scheduler looks each second."""
 MOST = 500
 """Moments of one pipeline that ``catchup: all`` queues in one tick."""
+AHEAD = timedelta(days=1)
 _REFRESH = timedelta(seconds=5)
 _SWEEP = timedelta(minutes=1)
 Say = Callable[[Mapping[str, Any]], None]
@@ -70,7 +73,7 @@ class Scheduler:
         self._pruned: datetime | None = None
         self._stopped = threading.Event()
         self._waiting: list[_State] = []
-        self._files: dict[str, dict[str, str]] = {}
+        self._drops = Drops(project.folder, say)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -133,16 +136,35 @@ class Scheduler:
                 continue  # of an older schedule, or paused
             requests += self._due(state, now)
             touched.add(name)
-        for state in self._waiting:
-            if not state.paused:
-                arrived = arrivals(
-                    state.entry, state.seen, self.project, self._files, store, self.environment
-                )
-                if arrived is not None:
-                    requests += [] if arrived.request is None else [arrived.request]
-                    state.seen = arrived.seen
-                    touched.add(state.entry.name)
+        requests += self._arrived(touched, now, store)
         return self._queue(requests, touched, now, store)
+
+    def _arrived(self, touched: set[str], now: datetime, store: Store) -> list[JobRequest]:
+        """Runs for what was published, and for files that came."""
+        awake = [(state, spec) for state in self._waiting if not state.paused and (spec := _spec(state))]
+        if not awake:
+            return []
+        names = {name for _, spec in awake for name in spec.datasets}
+        published = store.schedules.published(self.environment, names) if names else {}
+        looked = self._drops.look({spec.files for _, spec in awake if spec.files}, now)
+        found = []
+        for state, spec in awake:
+            files = self._drops.files(spec.files) if spec.files in looked else None
+            if arrivals(state.entry, state.seen, published, files) is not None:
+                found.append((state, files))
+        # another scheduler may have answered it: what is remembered is the store's to say
+        rows = store.schedules.all(self.environment, [s.entry.name for s, _ in found]) if found else {}
+        requests = []
+        for state, files in found:
+            row = rows.get(state.entry.name)
+            if row is not None and state.entry.schedule and row["spec"] == state.entry.schedule.as_dict():
+                state.seen = dict(row["seen"])
+            arrived = arrivals(state.entry, state.seen, published, files)
+            if arrived is not None:
+                requests += [] if arrived.request is None else [arrived.request]
+                state.seen = arrived.seen
+                touched.add(state.entry.name)
+        return requests
 
     def _queue(self, requests: list[JobRequest], touched: set[str], now: datetime, store: Store) -> list[str]:
         queued = []
@@ -172,20 +194,22 @@ class Scheduler:
         spec = state.entry.schedule
         assert spec is not None
         assert state.last_at is not None
-        moments = list(takewhile(lambda m: m <= now, spec.moments(state.last_at)))
         if spec.catchup == "all":
-            moments = moments[:MOST]
-        chosen = moments if spec.catchup == "all" else moments[-1:]
-        if spec.catchup == "none":
-            chosen = [m for m in chosen if now - m <= LATE]
-        if moments:
-            state.last_at = moments[-1]
+            chosen = list(islice(takewhile(lambda m: m <= now, spec.moments(state.last_at)), MOST))
+        else:
+            last = spec.latest(state.last_at, now)
+            chosen = [] if last is None else [last]
+        if chosen:
+            state.last_at = chosen[-1]
         state.next_at = spec.next(state.last_at)
         self._plan(state)
+        if spec.catchup == "none":
+            chosen = [m for m in chosen if now - m <= LATE]
+        entry, late = state.entry, spec.late(state.entry.name)
         return [
             request_of(
-                state.entry.config, "schedule", nominal_at=moment,
-                once_key=f"schedule {state.entry.name} {moment.isoformat()}",
+                entry.config, "schedule", nominal_at=moment, due_at=moment + late if late else None,
+                once_key=f"schedule {entry.name} {moment.isoformat()}", text=entry.text_to_run,
             )
             for moment in chosen
         ]  # fmt: skip
@@ -199,11 +223,12 @@ class Scheduler:
     def _refresh(self, now: datetime, store: Store) -> None:
         """Changed files, and schedules that somebody paused or resumed."""
         changed = self.index.refresh()
-        first = self._refreshed is None
+        first = self._refreshed is None or now < self._refreshed - AHEAD
         self._refreshed = now
-        rows = store.schedules.all(self.environment) if changed or first else {}
+        names = set(self.index.entries) if first else changed
+        rows = store.schedules.all(self.environment, names) if names else {}
         written = []
-        for name in self.index.entries if first else changed:
+        for name in sorted(names):
             entry = self.index.entries.get(name)
             if entry is None:
                 self._states.pop(name, None)
@@ -233,12 +258,17 @@ class Scheduler:
         if spec is None:
             return _State(entry, None, None)
         known = row is not None and row["spec"] == spec.as_dict() and row["last_at"] is not None
-        if known:
-            assert row is not None
+        if known and row is not None and row["last_at"] <= now + AHEAD:
             last = row["last_at"]
+        elif known:
+            last = now
         else:
             begins = spec.begins()
             new = row is None or not row["spec"]
             last = begins - timedelta(microseconds=1) if begins is not None and new else now
         seen = dict(row["seen"]) if row is not None and known else {}
         return _State(entry, last, spec.next(last) if spec.timed else None, seen=seen)
+
+
+def _spec(state: _State) -> ScheduleSpec | None:
+    return state.entry.schedule

@@ -25,6 +25,7 @@ from sluiceway.orchestrate.forker import Forker
 from sluiceway.orchestrate.order import Order
 from sluiceway.orchestrate.policy import Decision, decide
 from sluiceway.orchestrate.process import Ended, RunProcess
+from sluiceway.orchestrate.requests import version_file
 from sluiceway.orchestrate.sweep import Sweep
 from sluiceway.run.listeners import listen
 from sluiceway.spec.project import find_pipeline
@@ -193,8 +194,12 @@ class Worker:
             self._say({"event": "run started", **_about(claim), "attempt": claim.attempt, "pid": process.pid})
 
     def _order(self, claim: Claim) -> Order:
-        file = find_pipeline(self.project, claim.pipeline)
         payload = claim.payload
+        kept = payload.get("text")
+        if kept is None:
+            file = find_pipeline(self.project, claim.pipeline)
+        else:
+            file = version_file(self.project, claim.pipeline, str(kept))
         interval = payload.get("interval")
         beside = self.spec.env
         return Order(

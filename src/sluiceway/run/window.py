@@ -30,9 +30,27 @@ def over(pipeline: Pipeline, start: datetime, end: datetime) -> Pipeline:
     return replace(pipeline, sources=sources, variables={**pipeline.variables, **bounds})
 
 
-def refuse(pipeline: Pipeline) -> None:
-    """Raises PlanError where a backfill by interval makes no sense for this pipeline."""
+def refuse(pipeline: Pipeline, *, again: bool = False, reverse: bool = False) -> None:
+    """Raises PlanError where a backfill by interval makes no sense for this pipeline.
+
+    Args:
+        again: intervals that were run before are run too.
+        reverse: the last interval is run first.
+    """
     mode = pipeline.destination.mode
+    if mode == "append" and again:
+        raise PlanError(
+            f"{pipeline.name} appends: an interval that is run again would bring its rows twice",
+            where=pipeline.destination.where,
+            hint="write mode: merge and a primary_key: in destination:",
+        )
+    if mode == "merge" and reverse and pipeline.destination.version is None:
+        raise PlanError(
+            f"the last interval first: in {pipeline.destination.table} older rows of a key would overwrite "
+            "newer ones",
+            where=pipeline.destination.where,
+            hint="write version: COLUMN in destination:, or leave out --reverse",
+        )
     if mode == "replace":
         raise PlanError(
             f"each run of {pipeline.name} replaces all of {pipeline.destination.table}: of many intervals "
@@ -63,13 +81,14 @@ def _within(spec: SourceSpec, start: datetime, end: datetime) -> SourceSpec:
         return spec
     given = spec.config.filters or ()
     filters = (given,) if isinstance(given, str) else tuple(given)
+    # filters see moments in UTC: what is written without a zone was given its source's by then
     column = f"CAST({ident(spec.incremental.cursor)} AS TIMESTAMP)"
     window = tuple(
         f"{column} {sign} CAST({literal(_text(moment))} AS TIMESTAMP)"
         for sign, moment in ((">=", start), ("<", end))
     )
     config = spec.config.model_copy(update={"filters": (*filters, *window)})
-    return replace(spec, incremental=None, config=config)
+    return replace(spec, incremental=None, config=config, window=spec.incremental.cursor)
 
 
 def _text(moment: datetime) -> str:

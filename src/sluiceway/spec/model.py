@@ -69,6 +69,8 @@ class Project:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     """``lineage:``, the OpenLineage transport: {type: file|http|console, path|url, …}; empty: none."""
     orchestrate: OrchestrateSpec = field(default_factory=OrchestrateSpec)
+    observe: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """``observe:``: integration -> its configuration."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class SourceSpec:
     where: Where
     incremental: Incremental | None = None
     rules: tuple[DeclaredRule, ...] = ()
+    window: str | None = None
+    """The column by which a backfill reads an interval; ``config.filters`` have its bounds."""
 
 
 @dataclass(frozen=True)

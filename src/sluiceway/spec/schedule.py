@@ -7,6 +7,7 @@ runs each hour or each quarter runs by real time.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -46,18 +47,33 @@ class ScheduleConfig(Strict):
     )
     start: str | None = Field(None, description="the first moment, a date or a time in ISO 8601")
     end: str | None = Field(None, description="no moment after this one")
+    jitter: Duration = Field(
+        0, description="runs by the clock begin up to so much later, each pipeline by its own part of it"
+    )
 
     @field_validator("cron")
     @classmethod
     def _cron(cls, value: Names | None) -> Names | None:
         for text in as_list(value) or []:
-            _crons(text)
+            if not has_variable(text):
+                _crons(text)
+        return value
+
+    @field_validator("files")
+    @classmethod
+    def _files(cls, value: Names | None) -> Names | None:
+        for pattern in as_list(value) or []:
+            if not pattern.strip() or "://" in pattern:
+                raise ValueError(
+                    f"'{pattern}' is no pattern of local files; write one such as data/in/*.csv, and for an "
+                    "object store an interval: every: 5m"
+                )
         return value
 
     @field_validator("start", "end")
     @classmethod
     def _moment(cls, value: str | None) -> str | None:
-        if value is not None:
+        if value is not None and not has_variable(value):
             _time(value)
         return value
 
@@ -72,7 +88,7 @@ class ScheduleConfig(Strict):
 
 @dataclass(frozen=True)
 class ScheduleSpec:
-    """A schedule with its values. ``every`` in seconds; ``start`` and ``end`` as they were written."""
+    """A schedule with its values. ``every`` and ``jitter`` in seconds; ``start`` and ``end`` as written."""
 
     crons: tuple[str, ...] = ()
     every: float | None = None
@@ -83,6 +99,7 @@ class ScheduleSpec:
     start: str | None = None
     end: str | None = None
     timezone: str = "UTC"
+    jitter: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
@@ -124,6 +141,37 @@ class ScheduleSpec:
         """The first moment later than ``after``; None where there is none."""
         return next(self.moments(after), None)
 
+    def latest(self, after: datetime, until: datetime) -> datetime | None:
+        """The last moment later than ``after`` and not later than ``until``; None where there is none.
+
+        Looked for from ``until`` backwards, in windows that grow, so that a year's absence costs no more than
+        an hour's.
+        """
+        back = timedelta(minutes=2)
+        while True:
+            begin = max(after, until - back)
+            found = None
+            for moment in self.moments(begin):
+                if moment > until:
+                    break
+                found = moment
+            if found is not None or begin == after:
+                return found
+            back *= 8
+
+    def late(self, pipeline: str) -> timedelta:
+        """How much later than its moment a run begins: a part of ``jitter``, always the same one.
+
+        >>> spec = ScheduleSpec(every=3600.0, jitter=600.0)
+        >>> timedelta(0) <= spec.late("orders") <= timedelta(minutes=10)
+        True
+        """
+        if not self.jitter:
+            return timedelta()
+        # of the pipeline alone: the distances between its runs stay what they are
+        part = int.from_bytes(hashlib.sha256(pipeline.encode()).digest()[:8], "big") / 2**64
+        return timedelta(seconds=int(self.jitter * part))
+
 
 def schedule_of(declared: str | ScheduleConfig | None, timezone: str = "UTC") -> ScheduleSpec | None:
     """What was declared, with its values; None where nothing was.
@@ -149,7 +197,7 @@ def schedule_of(declared: str | ScheduleConfig | None, timezone: str = "UTC") ->
         every=None if declared.every is None else duration(declared.every),
         datasets=tuple(as_list(declared.datasets) or ()), when=declared.when,
         files=tuple(as_list(declared.files) or ()), catchup=declared.catchup,
-        start=declared.start, end=declared.end, timezone=timezone,
+        start=declared.start, end=declared.end, timezone=timezone, jitter=duration(declared.jitter),
     )  # fmt: skip
 
 

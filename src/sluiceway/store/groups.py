@@ -16,10 +16,11 @@ from sluiceway.store.values import plain, text
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
 __all__ = ["GroupBook"]
 
+ACTIVE_WORDS = {"queued", "running"}
 _Open = Callable[[], AbstractContextManager["Connection"]]
 
 
@@ -62,12 +63,20 @@ class GroupBook:
     def all(
         self, environment: str | None = None, kind: str | None = None, limit: int | None = 20
     ) -> list[dict[str, Any]]:
-        """Groups, newest first, each with ``jobs``: status -> how many."""
+        """Groups, newest first, each with ``jobs``: status -> how many. One of which nothing waits or runs
+        is ``finished``, whoever ran the last of it."""
         statement = select(groups).order_by(groups.c.created_at.desc(), groups.c.id.desc()).limit(limit)
         if environment is not None:
             statement = statement.where(groups.c.environment == text(environment))
         if kind is not None:
             statement = statement.where(groups.c.kind == kind)
+        return self._found(statement)
+
+    def one(self, id: str) -> dict[str, Any] | None:
+        """A group, or None."""
+        return next(iter(self._found(select(groups).where(groups.c.id == text(id)))), None)
+
+    def _found(self, statement: Select[Any]) -> list[dict[str, Any]]:
         with self._read() as con:
             found = [document(row) for row in con.execute(statement).mappings()]
             counted = con.execute(
@@ -77,8 +86,6 @@ class GroupBook:
             ).all()
         for group in found:
             group["jobs"] = {status: count for of, status, count in counted if of == group["id"]}
+            if group["state"] == "running" and not group["jobs"].keys() & ACTIVE_WORDS:
+                group["state"] = "finished"
         return found
-
-    def one(self, id: str) -> dict[str, Any] | None:
-        """A group, or None."""
-        return next((group for group in self.all(limit=None) if group["id"] == id), None)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import and_, delete, func, select, update
@@ -20,18 +21,18 @@ from sluiceway.store import jobclaims, jobends, jobputs
 from sluiceway.store.jobclaims import Claim
 from sluiceway.store.jobputs import JobRequest, Trigger
 from sluiceway.store.jobtables import jobs, workers
-from sluiceway.store.jobwords import ACTIVE, ENDED, RUNNING
+from sluiceway.store.jobwords import ACTIVE, ENDED, QUEUED, RUNNING
 from sluiceway.store.reads import document
 from sluiceway.store.values import plain, text
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from sqlalchemy import ColumnElement, Connection
 
 __all__ = ["ENDED", "Claim", "JobRequest", "Queue", "Trigger"]
 
 _Open = Callable[[], AbstractContextManager["Connection"]]
+HELD = datetime(9000, 1, 1, tzinfo=UTC)
+"""When jobs are due that are held."""
 _PRUNED = 1_000
 """Jobs that are forgotten in one transaction."""
 
@@ -172,6 +173,23 @@ class Queue:
         with self._write() as con:
             return jobends.cancel(con, environment, which, now)
 
+    def hold(self, environment: str, group_id: str) -> int:
+        """Let nobody claim what waits of a group; how many those are. What runs goes on."""
+        with self._write() as con:
+            return con.execute(
+                update(jobs).where(*self._queued(environment, group_id)).values(due_at=HELD)
+            ).rowcount
+
+    def release(self, environment: str, group_id: str, now: datetime) -> int:
+        """Undo ``hold``; how many jobs may be claimed again."""
+        held = (*self._queued(environment, group_id), jobs.c.due_at >= HELD)
+        with self._write() as con:
+            return con.execute(update(jobs).where(*held).values(due_at=now)).rowcount
+
+    @staticmethod
+    def _queued(environment: str, group_id: str) -> tuple[ColumnElement[bool], ...]:
+        return (jobs.c.environment == text(environment), jobs.c.group_id == text(group_id), QUEUED)
+
     def jobs(
         self,
         environment: str | None = None,
@@ -193,8 +211,9 @@ class Queue:
             return [document(row) for row in found.mappings()]
 
     def busy(self, environment: str, pools: Sequence[str] | None = None) -> bool:
-        """Whether anything waits or runs, in these pools or at all."""
-        statement = select(jobs.c.id).where(jobs.c.environment == text(environment), ACTIVE).limit(1)
+        """Whether anything waits or runs, in these pools or at all; what is held does not count."""
+        here = (jobs.c.environment == text(environment), ACTIVE, jobs.c.due_at < HELD)
+        statement = select(jobs.c.id).where(*here).limit(1)
         if pools is not None:
             statement = statement.where(jobs.c.pool.in_(pools))
         with self._read() as con:
