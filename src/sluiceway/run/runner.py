@@ -110,8 +110,7 @@ class _Run:
     keep_staging: bool = False
 
     def __post_init__(self) -> None:
-        self.run_id = self.ticket.run_id
-        self.attempt = self.ticket.attempt
+        self.run_id, self.attempt = self.ticket.run_id, self.ticket.attempt
         self.started_at = datetime.now(UTC)
         self.clock = time.monotonic()
         if self.full_refresh and self.pipeline.destination.mode in ("append", "merge"):
