@@ -160,7 +160,9 @@ def test_failed_intervals_are_run_again_and_no_others(events: Any) -> None:
     events.write("data/e.csv", sound.replace("2026-01-03 05:00:00,53", "2026-01-03 05:00:00,x"))
     events.write(
         "pipelines/events.yml",
-        EVENTS.replace("MODE", "merge").replace("{cursor: at}", "{cursor: at}, columns: {id: BIGINT, at: TIMESTAMP, v: VARCHAR}")
+        EVENTS.replace("MODE", "merge").replace(
+            "{cursor: at}", "{cursor: at}, columns: {id: BIGINT, at: TIMESTAMP, v: VARCHAR}"
+        )
         + "rules: [{expression: \"v <> 'x'\"}]\n",
     )  # fmt: skip
     made = sluiceway(events.folder, "backfill", "start", "events", *RANGE, code=3)
@@ -228,7 +230,8 @@ def test_an_append_is_backfilled_by_its_sql_s_interval_and_never_again(events: A
         .replace(", primary_key: id", "")
         .replace(", incremental: {cursor: at}", "")
     )
-    where = 'transform: [{filter: "at >= CAST(:interval_start AS TIMESTAMP) AND at < CAST(:interval_end AS TIMESTAMP)"}]'
+    bounds = "at >= CAST(:interval_start AS TIMESTAMP) AND at < CAST(:interval_end AS TIMESTAMP)"
+    where = f'transform: [{{filter: "{bounds}"}}]'
     events.write("pipelines/events.yml", f"{file}{where}\n")
     sluiceway(events.folder, "backfill", "events", *RANGE)
     assert days(events) == [(f"2026-01-0{n}", 24) for n in (2, 3, 4, 5)]

@@ -6,7 +6,6 @@ import glob
 import hashlib
 import stat
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sluiceway.orchestrate.requests import request_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sluiceway.orchestrate.index import Entry
     from sluiceway.store.queue import JobRequest
 
@@ -64,7 +65,7 @@ class Drops:
             for patterns in wanted
             if (look := self._looks.get(patterns)) is None or not timedelta() <= now - look.at < APART
         )
-        looked = set()
+        looked: set[tuple[str, ...]] = set()
         for _, patterns in due:
             if looked and time.monotonic() - begun > _BUDGET:
                 break
