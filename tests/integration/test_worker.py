@@ -83,6 +83,7 @@ def test_a_gate_that_said_no_is_not_asked_again(work: Work) -> None:
 
 
 def test_a_lost_connection_is_tried_again_by_the_queue_alone(work: Work) -> None:
+    work.project.write("sluiceway.yml", f"project: t\n{FAST}lineage: {{type: file, path: lineage.jsonl}}\n")
     work.project.write(
         "pipelines/p.yml",
         "pipeline: p\nretry: {attempts: 3, delay: 0.01s, backoff: constant}\n"
@@ -95,6 +96,11 @@ def test_a_lost_connection_is_tried_again_by_the_queue_alone(work: Work) -> None
     assert (job["status"], job["attempt"], job["error"]["type"]) == ("failed", 3, "SourceError")
     assert len(work.events("run started")) == 3
     assert len(work.events("run retried")) == 2
+    tries = [(one["attempt"], one["status"]) for one in work.store.run(run)["attempts"]]
+    assert tries == [(1, "failed"), (2, "failed"), (3, "failed")]
+    # who listens is told of the failure, not of each try
+    told = (work.project.folder / "lineage.jsonl").read_text().splitlines()
+    assert [json.loads(line)["eventType"] for line in told].count("FAIL") == 1
     assert work.store.run(run)["status"] == "failed"
 
 
