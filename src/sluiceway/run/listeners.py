@@ -14,10 +14,12 @@ __all__ = ["listen"]
 
 
 def listen(bus: EventBus, project: Project) -> None:
-    """What the project's file asks for: lineage, alerts."""
+    """What the project's file asks for: lineage, alerts, StatsD, OpenTelemetry."""
     if project.lineage:
         bus.listen(
             "openlineage", plugins.load("integrations", "openlineage").listener(project.lineage, project)
         )
     if project.alerts:
         bus.listen("alerts", plugins.load("integrations", "alerts").listener({}, project))
+    for name, config in project.observe.items():
+        bus.listen(name, plugins.load("integrations", name).listener(config, project))

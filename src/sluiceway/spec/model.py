@@ -69,6 +69,8 @@ class Project:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     """``lineage:``, the OpenLineage transport: {type: file|http|console, path|url, …}; empty: none."""
     orchestrate: OrchestrateSpec = field(default_factory=OrchestrateSpec)
+    observe: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """``observe:``: integration -> its configuration."""
 
 
 @dataclass(frozen=True)
