@@ -162,7 +162,9 @@ def test_variables_of_a_schedule_are_put_in_and_wrong_ones_shown(
 ) -> None:
     monkeypatch.setenv("CRON", "*/10 * * * *")
     monkeypatch.setenv("WRONG", "*/10 *")
-    clocked.pipeline("p", "{cron: '${CRON}', catchup: all}")
+    monkeypatch.setenv("POOL", "big")
+    more = "pool: ${POOL}\nretry: {attempts: '${TRIES:-4}'}\nsla: ${SLA:-1h}\n"
+    clocked.pipeline("p", "{cron: '${CRON}', catchup: all}", more)
     clocked.pipeline("q", "'${WRONG}'")
     clocked.pipeline("r", "'${UNDEFINED_OF_THIS_TEST}'")
     clocked.pipeline("s", "'0 * * * *'", "timezone: ${WRONG}\n")
@@ -170,6 +172,9 @@ def test_variables_of_a_schedule_are_put_in_and_wrong_ones_shown(
     scheduler.tick(START, clocked.store)
     scheduler.tick(START + 25 * MINUTE, clocked.store)
     assert clocked.queued("p") == ["12:10", "12:20"]
+    jobs = clocked.store.queue.jobs("dev", pipeline="p")
+    assert {(job["pool"], job["attempts"]) for job in jobs} == {("big", 4)}
+    assert scheduler.index.entries["p"].sla == 3600
     broken = {Path(e["file"]).stem: e["error"] for e in clocked.said if e["event"] == "file broken"}
     assert sorted(broken) == ["q", "r", "s"]
     assert "q.yml:2" in broken["q"]

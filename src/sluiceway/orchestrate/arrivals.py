@@ -64,7 +64,7 @@ class Drops:
             for patterns in wanted
             if (look := self._looks.get(patterns)) is None or not timedelta() <= now - look.at < APART
         )
-        looked = set()
+        looked: set[tuple[str, ...]] = set()
         for _, patterns in due:
             if looked and time.monotonic() - begun > _BUDGET:
                 break

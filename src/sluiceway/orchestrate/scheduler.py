@@ -27,6 +27,7 @@ from sluiceway.orchestrate.arrivals import Drops, arrivals
 from sluiceway.orchestrate.index import Entry, Index
 from sluiceway.orchestrate.requests import request_of
 from sluiceway.orchestrate.watch import sweep
+from sluiceway.store.jobputs import chunks
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
@@ -169,7 +170,8 @@ class Scheduler:
     def _queue(self, requests: list[JobRequest], touched: set[str], now: datetime, store: Store) -> list[str]:
         queued = []
         if requests:
-            ids = store.queue.put(self.environment, requests, now)
+            # in parts, so that the others who wait for the queue get their turn in between
+            ids = [id for part in chunks(requests) for id in store.queue.put(self.environment, part, now)]
             for request, job in zip(requests, ids, strict=True):
                 if job is not None:
                     queued.append(request.pipeline)

@@ -12,7 +12,6 @@ from sluiceway.alerts.model import Alert
 from sluiceway.errors import StoreError
 from sluiceway.orchestrate.health import monitor_pipeline_health
 from sluiceway.store.store import Store
-from sluiceway.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +26,7 @@ LEAST = 60.0
 """Seconds: no shorter run is called long."""
 STUCK = timedelta(minutes=15)
 """A job that has been due for so long, with no worker about, is told of."""
+_YEAR = timedelta(days=370)
 KINDS = ("sla_missed", "run_long", "queue_stuck", "health_low")
 
 
@@ -130,13 +130,15 @@ def sweep(
 
 def _late(known: Mapping[str, Entry], environment: str, store: Store, now: datetime) -> Iterable[Alert]:
     """Moments after which no run has succeeded in the time that ``sla:`` gives."""
-    for name, entry in known.items():
-        declared, spec = entry.config.sla, entry.schedule
+    promised = {name: entry for name, entry in known.items() if entry.config.sla is not None}
+    states = store.schedules.all(environment, promised) if promised else {}
+    for name, entry in promised.items():
+        declared, spec = entry.sla, entry.schedule
         if declared is None or spec is None or not spec.timed:
             continue
-        given = timedelta(seconds=duration(declared))
-        due = _last_moment(entry, now - given)
-        state = store.schedules.all(environment).get(name)
+        given = timedelta(seconds=declared)
+        due = spec.latest(now - given - _YEAR, now - given)
+        state = states.get(name)
         if (
             due is None
             or state is None
@@ -151,24 +153,10 @@ def _late(known: Mapping[str, Entry], environment: str, store: Store, now: datet
             continue
         yield Alert(
             "sla_missed", "error", f"sla_missed:{name}", f"{name}: it is late",
-            f"the run of {due:%Y-%m-%d %H:%M} UTC should have succeeded within {declared}",
+            f"the run of {due:%Y-%m-%d %H:%M} UTC should have succeeded within {entry.config.sla}",
             pipeline=name, owner=entry.config.owner,
             details={"next": f"sluiceway runs list --pipeline {name}"},
         )  # fmt: skip
-
-
-def _last_moment(entry: Entry, before: datetime) -> datetime | None:
-    spec = entry.schedule
-    assert spec is not None
-    for back in (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=370)):
-        last = None
-        for moment in spec.moments(before - back):
-            if moment > before:
-                break
-            last = moment
-        if last is not None:
-            return last
-    return None
 
 
 def _long(known: Mapping[str, Entry], environment: str, store: Store, now: datetime) -> Iterable[Alert]:
