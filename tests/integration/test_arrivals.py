@@ -14,6 +14,7 @@ import pytest
 from tests.integration.clocked import HOUR, MINUTE, START, Clocked, publish
 
 from sluiceway.orchestrate import arrivals
+from sluiceway.orchestrate.watch import sweep
 
 
 @pytest.fixture
@@ -232,6 +233,29 @@ def test_a_year_s_absence_is_made_up_for_without_counting_its_minutes(clocked: C
     queued = scheduler.tick(START + timedelta(days=366), clocked.store)
     assert len(queued) == 50
     assert clocked.queued("p7") == ["12:00"]
+
+
+def test_who_is_late_is_told_of_and_nobody_else(clocked: Clocked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLA", "30m")
+    clocked.pipeline("p", "'0 * * * *'", "sla: ${SLA}\n")
+    clocked.pipeline("q", "'0 * * * *'")
+    clocked.pipeline("r", "'0 * * * *'", "sla: 2h\n")
+    clocked.pipeline("s", "'0 * * * *'", "sla: 30m\n")
+    clocked.folder.joinpath("sluiceway.yml").write_text("project: t\nalerts: [{to: 'json://localhost:9'}]\n")
+    scheduler = clocked.open()
+    scheduler.tick(START, clocked.store)
+    clocked.store.schedules.pause("dev", "s", True, None, START)
+    scheduler.tick(START + HOUR, clocked.store)
+
+    def late(now: Any) -> list[str]:
+        entries = scheduler.index.entries.values()
+        found = sweep(scheduler.project, "dev", entries, clocked.store, now)
+        return sorted(alert.pipeline or "" for alert in found if alert.kind == "sla_missed")
+
+    assert late(START + 20 * MINUTE) == []  # of noon, which was before anybody looked
+    assert late(START + HOUR + 20 * MINUTE) == []
+    assert late(START + HOUR + 31 * MINUTE) == ["p"]
+    assert late(START + 3 * HOUR) == ["p", "r"]
 
 
 # --- a broken file's runs ---

@@ -6,7 +6,6 @@ import glob
 import hashlib
 import stat
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sluiceway.orchestrate.requests import request_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sluiceway.orchestrate.index import Entry
     from sluiceway.store.queue import JobRequest
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sluiceway.errors import ConfigError
 from sluiceway.ids import new_run_id
-from sluiceway.orchestrate.requests import request_of
+from sluiceway.orchestrate.requests import request_of, settled
 from sluiceway.spec.schedule import ScheduleSpec
 from sluiceway.units import duration
 
@@ -164,6 +164,7 @@ def rerun_failed(store: Store, environment: str, config: PipelineConfig, id: str
     Asked for twice, each is queued once.
     """
     known(store, id)
+    config = settled(config)
     last: dict[tuple[str, ...], dict[str, Any]] = {}
     for job in reversed(store.queue.jobs(environment, group_id=id, limit=None)):
         last[tuple(job["payload"]["interval"])] = job
@@ -210,6 +211,7 @@ def _put(
     again: bool,
     reverse: bool,
 ) -> Backfill:
+    config = settled(config)
     mark = f" {group}" if again else ""
     requests = [
         request_of(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sluiceway.spec.model import Project
     from sluiceway.store.queue import Trigger
 
-__all__ = ["request_of", "settled", "trigger", "version_file"]
+__all__ = ["once_key", "request_of", "settled", "trigger", "version_file"]
 
 _SETTLED = ("schedule", "timezone", "sla", "pool", "priority", "retry")
 
@@ -56,6 +56,15 @@ def request_of(
         priority=config.priority if priority is None else priority, attempts=config.retry.attempts,
         group_id=group_id,
     )  # fmt: skip
+
+
+def once_key(pipeline: str, moment: datetime) -> str:
+    """The key of a schedule's moment: the queue takes it once.
+
+    >>> once_key("orders", datetime(2026, 1, 1, 6, tzinfo=UTC))
+    'schedule orders 2026-01-01T06:00:00+00:00'
+    """
+    return f"schedule {pipeline} {moment.isoformat()}"
 
 
 def settled(config: PipelineConfig) -> PipelineConfig:

@@ -25,7 +25,7 @@ from sluiceway.errors import StoreError
 from sluiceway.ids import new_run_id
 from sluiceway.orchestrate.arrivals import Drops, arrivals
 from sluiceway.orchestrate.index import Entry, Index
-from sluiceway.orchestrate.requests import request_of
+from sluiceway.orchestrate.requests import once_key, request_of
 from sluiceway.orchestrate.watch import sweep
 from sluiceway.store.jobputs import chunks
 from sluiceway.store.store import Store
@@ -211,7 +211,7 @@ class Scheduler:
         return [
             request_of(
                 entry.config, "schedule", nominal_at=moment, due_at=moment + late if late else None,
-                once_key=f"schedule {entry.name} {moment.isoformat()}", text=entry.text_to_run,
+                once_key=once_key(entry.name, moment), text=entry.text_to_run,
             )
             for moment in chosen
         ]  # fmt: skip

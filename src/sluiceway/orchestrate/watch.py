@@ -11,6 +11,7 @@ from sluiceway.alerts.dispatch import dispatch
 from sluiceway.alerts.model import Alert
 from sluiceway.errors import StoreError
 from sluiceway.orchestrate.health import monitor_pipeline_health
+from sluiceway.orchestrate.requests import once_key
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
@@ -136,16 +137,13 @@ def _late(known: Mapping[str, Entry], environment: str, store: Store, now: datet
         declared, spec = entry.sla, entry.schedule
         if declared is None or spec is None or not spec.timed:
             continue
-        given = timedelta(seconds=declared)
-        due = spec.latest(now - given - _YEAR, now - given)
         state = states.get(name)
-        if (
-            due is None
-            or state is None
-            or state["paused"]
-            or state["last_at"] is None
-            or due > state["last_at"]
-        ):
+        if state is None or state["paused"] or state["last_at"] is None:
+            continue
+        until = min(now - timedelta(seconds=declared), state["last_at"])
+        due = spec.latest(until - _YEAR, until)
+        # a moment before the schedule was first seen, or edited, or left out by its policy, is no promise
+        if due is None or not store.queue.has(environment, once_key(name, due)):
             continue
         runs = store.runs(limit=20, pipeline=name, environment=environment, status="succeeded", kind="run")
         moments = [run["nominal_at"] or run["started_at"] for run in runs]

@@ -30,7 +30,7 @@ from sluiceway.plan.build import names_read
 from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish, PythonStep, Stage, Transform
 from sluiceway.run.execute import Execution, Judged
 from sluiceway.run.facts import dataset_of, edges_of, sql_of, summarise
-from sluiceway.run.gate import decide
+from sluiceway.run.gate import decide, shortened
 from sluiceway.run.inplace import handing_over
 from sluiceway.run.limit import TooLong, interrupt_of, limited
 from sluiceway.run.listeners import listen
@@ -354,7 +354,7 @@ class _Run:
                 if self.keep_staging:
                     execution.keep()
                 raise DataQualityError(
-                    f"the gate blocked {self.pipeline.name}: {_list(verdict.reasons)}",
+                    f"the gate blocked {self.pipeline.name}: {shortened(verdict.reasons)}",
                     hint=f"sluiceway runs show {self.run_id}",
                 )
             if not self.dry_run and not (self.replays and self.judged.good_rows == 0):
@@ -367,7 +367,7 @@ class _Run:
             reasons = tuple(f"{r.check.id}: {r.message}" for r in exceeded)
             self.result.verdict = Verdict("block", self.run_id, "", reasons)
             raise DataValidationError(
-                f"a source of {self.pipeline.name} was turned away: {_list(reasons)}",
+                f"a source of {self.pipeline.name} was turned away: {shortened(reasons)}",
                 hint=f"sluiceway runs show {self.run_id}",
             )
 
@@ -494,8 +494,3 @@ class _Run:
                 kind=self._kind(), owner=self.pipeline.owner, table=self.result.table,
             )
         )  # fmt: skip
-
-
-def _list(reasons: tuple[str, ...]) -> str:
-    shown = "; ".join(reasons[:3])
-    return shown if len(reasons) <= 3 else f"{shown}; and {len(reasons) - 3} more"
