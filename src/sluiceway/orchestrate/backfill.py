@@ -11,16 +11,31 @@ from zoneinfo import ZoneInfo
 from sluiceway.errors import ConfigError
 from sluiceway.ids import new_run_id
 from sluiceway.orchestrate.requests import request_of, settled
+from sluiceway.run.window import refuse
+from sluiceway.spec.pipeline import PipelineConfig
+from sluiceway.spec.project import find_pipeline
+from sluiceway.spec.resolve import resolve
 from sluiceway.spec.schedule import ScheduleSpec
+from sluiceway.store.store import Store
 from sluiceway.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sluiceway.spec.pipeline import PipelineConfig
-    from sluiceway.store.store import Store
+    from sluiceway.spec.model import Project
 
-__all__ = ["MOST", "Backfill", "begin", "intervals", "known", "moment", "pause", "rerun_failed", "resume"]
+__all__ = [
+    "MOST",
+    "Backfill",
+    "begin",
+    "intervals",
+    "known",
+    "moment",
+    "pause",
+    "request",
+    "rerun_failed",
+    "resume",
+]
 
 MOST = 10_000
 """Runs of one backfill."""
@@ -101,6 +116,32 @@ def moment(text: str, timezone: str, option: str) -> datetime:
             hint=f"write {option} 2026-01-31 or {option} 2026-01-31T06:00:00+01:00",
         ) from None
     return (found.replace(tzinfo=ZoneInfo(timezone)) if found.tzinfo is None else found).astimezone(UTC)
+
+
+def request(
+    project: Project,
+    environment: str,
+    pipeline: str,
+    start: str,
+    end: str,
+    *,
+    every: str | None = None,
+    chunk: int = 1,
+    again: bool = False,
+    reverse: bool = False,
+) -> Backfill:
+    """What ``sluiceway backfill PIPELINE --detach`` does.
+
+    Raises:
+        ConfigError: no range, or no way to cut it. PlanError: by intervals it makes no sense.
+    """
+    config = PipelineConfig.load(find_pipeline(project, pipeline))
+    resolved = resolve(config, project, environment=environment)
+    refuse(resolved, again=again, reverse=reverse)
+    first, last = moment(start, resolved.timezone, "--from"), moment(end, resolved.timezone, "--to")
+    cut = intervals(first, last, resolved.schedule, every, chunk)
+    with Store.open(project.metadata) as store:
+        return begin(store, environment, config, cut, datetime.now(UTC), again=again, reverse=reverse)
 
 
 def begin(
