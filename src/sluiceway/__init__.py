@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         SpecError,
         StoreError,
     )
-    from sluiceway.orchestrate.doors import DataPipelineMonitor, PipelineOrchestrator
+    from sluiceway.orchestrate.doors import DataPipelineMonitor, PipelineOrchestrator, ScheduleResult
     from sluiceway.quality.analytics import DataQualityAnalytics
     from sluiceway.quality.doorconfig import QualityAlert, QualityConfig, QualityWorkflowResult
     from sluiceway.quality.doors import DataQualityManager, DataQualityWorkflow
@@ -83,6 +83,7 @@ __all__ = [
     "QualityWorkflowResult",
     "RunError",
     "RunResult",
+    "ScheduleResult",
     "SluicewayError",
     "SourceError",
     "SpecError",
@@ -114,6 +115,7 @@ _HOME = {
     "QualityResult": "run.doors",
     "QualityWorkflowResult": "quality.doorconfig",
     "RunResult": "run.result",
+    "ScheduleResult": "orchestrate.doors",
     "TransformResult": "run.doors",
     "TrendAnalysis": "quality.trendmodel",
     "ValidationResult": "run.doors",

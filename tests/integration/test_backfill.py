@@ -158,13 +158,9 @@ def test_one_that_was_killed_before_its_runs_were_queued_is_resumed_whole(events
 def test_failed_intervals_are_run_again_and_no_others(events: Any) -> None:
     sound = (events.folder / "data" / "e.csv").read_text()
     events.write("data/e.csv", sound.replace("2026-01-03 05:00:00,53", "2026-01-03 05:00:00,x"))
-    events.write(
-        "pipelines/events.yml",
-        EVENTS.replace("MODE", "merge").replace(
-            "{cursor: at}", "{cursor: at}, columns: {id: BIGINT, at: TIMESTAMP, v: VARCHAR}"
-        )
-        + "rules: [{expression: \"v <> 'x'\"}]\n",
-    )  # fmt: skip
+    typed = "{cursor: at}, columns: {id: BIGINT, at: TIMESTAMP, v: VARCHAR}"
+    file = EVENTS.replace("MODE", "merge").replace("{cursor: at}", typed)
+    events.write("pipelines/events.yml", file + "rules: [{expression: \"v <> 'x'\"}]\n")
     made = sluiceway(events.folder, "backfill", "start", "events", *RANGE, code=3)
     assert made["jobs"] == {"succeeded": 3, "blocked": 1}
     shown = sluiceway(events.folder, "backfill", "show", made["id"])["intervals"]
@@ -230,8 +226,8 @@ def test_an_append_is_backfilled_by_its_sql_s_interval_and_never_again(events: A
         .replace(", primary_key: id", "")
         .replace(", incremental: {cursor: at}", "")
     )
-    bounds = "at >= CAST(:interval_start AS TIMESTAMP) AND at < CAST(:interval_end AS TIMESTAMP)"
-    where = f'transform: [{{filter: "{bounds}"}}]'
+    within = "at >= CAST(:interval_start AS TIMESTAMP) AND at < CAST(:interval_end AS TIMESTAMP)"
+    where = f'transform: [{{filter: "{within}"}}]'
     events.write("pipelines/events.yml", f"{file}{where}\n")
     sluiceway(events.folder, "backfill", "events", *RANGE)
     assert days(events) == [(f"2026-01-0{n}", 24) for n in (2, 3, 4, 5)]

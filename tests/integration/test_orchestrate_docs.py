@@ -70,6 +70,10 @@ def test_the_doors_of_the_pages_open(written: Any) -> None:
     known: dict[str, Any] = {}
     exec(blocks("schedules", "python")[0], known)  # the page's own code
     assert asyncio.run(known["once"](project.folder)) == "succeeded"
+    exec(blocks("backfill", "python")[0], known)
+    project.write("pipelines/events.yml", blocks("backfill", "yaml")[0])
+    assert asyncio.run(known["january"](project.folder)) == 4
+    assert project.query("SELECT count(*) FROM {t}", "mart.events") == [(3,)]
     project.write("pipelines/orders.yml", DATA["pipelines/orders.yml"])
     exec(blocks("health", "python")[0], known)
     assert asyncio.run(known["score"](project.folder)) == 100.0

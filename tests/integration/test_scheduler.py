@@ -5,47 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.clocked import HOUR, MINUTE, START, Clocked, publish
 
 from sluiceway.errors import StoreError
-from sluiceway.orchestrate.scheduler import Scheduler
-from sluiceway.spec.project import load_project
-from sluiceway.store.store import Store
-
-START = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-
-
-class Clocked:
-    """A project whose schedulers are driven by hand."""
-
-    def __init__(self, folder: Path, metadata: str | None = None) -> None:
-        self.folder = folder
-        folder.joinpath("pipelines").mkdir(parents=True)
-        told = "" if metadata is None else f"metadata: {metadata}\n"
-        folder.joinpath("sluiceway.yml").write_text(f"project: t\n{told}")
-        self.said: list[dict[str, Any]] = []
-
-    def pipeline(self, name: str, schedule: str, more: str = "") -> Path:
-        file = self.folder / "pipelines" / f"{name}.yml"
-        file.write_text(
-            f"pipeline: {name}\nschedule: {schedule}\nsources: {{a: {{type: csv, path: a.csv}}}}\n"
-            f"destination: {{table: mart.{name}}}\n{more}"
-        )
-        return file
-
-    def open(self) -> Scheduler:
-        project = load_project(self.folder)
-        self.store = Store.open(project.metadata)
-        return Scheduler(project, "dev", say=lambda event: self.said.append(dict(event)))
-
-    def queued(self, name: str = "p") -> list[str | None]:
-        jobs = self.store.queue.jobs("dev", pipeline=name, limit=None)
-        return [job["nominal_at"] and job["nominal_at"][11:16] for job in reversed(jobs)]
 
 
 @pytest.fixture
@@ -162,35 +129,18 @@ def test_a_paused_schedule_queues_nothing_and_goes_on(clocked: Clocked) -> None:
     assert clocked.queued() == ["12:40", "12:50"]
 
 
-def test_a_mart_runs_when_what_it_reads_was_published(clocked: Clocked, make_run: Any) -> None:
+def test_a_mart_runs_when_what_it_reads_was_published(clocked: Clocked) -> None:
     clocked.pipeline("p", "{datasets: [mart.a, mart.b]}")
     clocked.pipeline("q", "{datasets: [mart.a, mart.b], when: all}")
     scheduler = clocked.open()
     scheduler.tick(START, clocked.store)
-    make_run(clocked.store, "mart.a", START)
+    publish(clocked.store, "mart.a", START)
     scheduler.tick(START + MINUTE, clocked.store)
     scheduler.tick(START + 2 * MINUTE, clocked.store)
     assert (len(clocked.queued("p")), len(clocked.queued("q"))) == (1, 0)
-    make_run(clocked.store, "mart.b", START + 2 * MINUTE)
+    publish(clocked.store, "mart.b", START + 2 * MINUTE)
     clocked.open().tick(START + 3 * MINUTE, clocked.store)  # another process knows what was answered
     assert (len(clocked.queued("p")), len(clocked.queued("q"))) == (1, 1)
-
-
-@pytest.fixture
-def make_run() -> Any:
-    """Publishes a dataset, as a run's events tell the store."""
-    from sluiceway.events import RunFinished, RunStarted
-    from sluiceway.ids import new_run_id
-
-    def publish(store: Store, table: str, at: datetime) -> None:
-        run_id = new_run_id()
-        output = {"namespace": "lake", "name": f"main.{table}", "source": table, "columns": []}
-        store.record_event(RunStarted(run_id, "x", at, environment="dev", output=output))
-        store.record_event(
-            RunFinished(run_id, "x", at, environment="dev", status="succeeded", output=output, table=table)
-        )
-
-    return publish
 
 
 def test_files_start_a_run_when_they_have_stopped_growing(clocked: Clocked) -> None:

@@ -53,6 +53,7 @@ EXPORTS = [
     "QualityWorkflowResult",
     "RunError",
     "RunResult",
+    "ScheduleResult",
     "SluicewayError",
     "SourceError",
     "SpecError",

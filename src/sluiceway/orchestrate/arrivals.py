@@ -123,9 +123,12 @@ def arrivals(
         if known is None:
             after["files"] = dict(found)
         else:
-            new = {path: stamp for path, stamp in stable.items() if _is_new(path, stamp, known)}
+            floor = int(seen.get("floor", 0))
+            new = {path: stamp for path, stamp in stable.items() if _is_new(path, stamp, known, floor)}
             after["files"] = {p: stable.get(p, known.get(p)) for p in found if p in stable or p in known}
             why = ("file", new) if new else None
+        if len(found) >= FILES:
+            after["floor"] = max(int(seen.get("floor", 0)), min(map(_time, after["files"].values())))
     if spec.datasets:
         ours = {name: published[name] for name in spec.datasets if name in published}
         known = seen.get("datasets")
@@ -140,13 +143,15 @@ def arrivals(
     return Arrival(after, None if why is None else _request(entry, *why))
 
 
-def _is_new(path: str, stamp: str, known: Mapping[str, str]) -> bool:
+def _is_new(path: str, stamp: str, known: Mapping[str, str], floor: int) -> bool:
     if path in known:
         return known[path] != stamp
-    if len(known) < FILES:
-        return True
     # of more files than are watched, an older one takes the place of one that went: it is none that came
-    return int(stamp.partition(":")[2]) >= min(int(s.partition(":")[2]) for s in known.values())
+    return _time(stamp) >= floor
+
+
+def _time(stamp: str) -> int:
+    return int(stamp.partition(":")[2])
 
 
 def _request(entry: Entry, trigger: str, state: Mapping[str, str]) -> JobRequest:

@@ -10,17 +10,32 @@ from zoneinfo import ZoneInfo
 
 from sluiceway.errors import ConfigError
 from sluiceway.ids import new_run_id
-from sluiceway.orchestrate.requests import request_of
+from sluiceway.orchestrate.requests import request_of, settled
+from sluiceway.run.window import refuse
+from sluiceway.spec.pipeline import PipelineConfig
+from sluiceway.spec.project import find_pipeline
+from sluiceway.spec.resolve import resolve
 from sluiceway.spec.schedule import ScheduleSpec
+from sluiceway.store.store import Store
 from sluiceway.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sluiceway.spec.pipeline import PipelineConfig
-    from sluiceway.store.store import Store
+    from sluiceway.spec.model import Project
 
-__all__ = ["MOST", "Backfill", "begin", "intervals", "known", "moment", "pause", "rerun_failed", "resume"]
+__all__ = [
+    "MOST",
+    "Backfill",
+    "begin",
+    "intervals",
+    "known",
+    "moment",
+    "pause",
+    "request",
+    "rerun_failed",
+    "resume",
+]
 
 MOST = 10_000
 """Runs of one backfill."""
@@ -103,6 +118,32 @@ def moment(text: str, timezone: str, option: str) -> datetime:
     return (found.replace(tzinfo=ZoneInfo(timezone)) if found.tzinfo is None else found).astimezone(UTC)
 
 
+def request(
+    project: Project,
+    environment: str,
+    pipeline: str,
+    start: str,
+    end: str,
+    *,
+    every: str | None = None,
+    chunk: int = 1,
+    again: bool = False,
+    reverse: bool = False,
+) -> Backfill:
+    """What ``sluiceway backfill PIPELINE --detach`` does.
+
+    Raises:
+        ConfigError: no range, or no way to cut it. PlanError: by intervals it makes no sense.
+    """
+    config = PipelineConfig.load(find_pipeline(project, pipeline))
+    resolved = resolve(config, project, environment=environment)
+    refuse(resolved, again=again, reverse=reverse)
+    first, last = moment(start, resolved.timezone, "--from"), moment(end, resolved.timezone, "--to")
+    cut = intervals(first, last, resolved.schedule, every, chunk)
+    with Store.open(project.metadata) as store:
+        return begin(store, environment, config, cut, datetime.now(UTC), again=again, reverse=reverse)
+
+
 def begin(
     store: Store,
     environment: str,
@@ -164,6 +205,7 @@ def rerun_failed(store: Store, environment: str, config: PipelineConfig, id: str
     Asked for twice, each is queued once.
     """
     known(store, id)
+    config = settled(config)
     last: dict[tuple[str, ...], dict[str, Any]] = {}
     for job in reversed(store.queue.jobs(environment, group_id=id, limit=None)):
         last[tuple(job["payload"]["interval"])] = job
@@ -210,6 +252,7 @@ def _put(
     again: bool,
     reverse: bool,
 ) -> Backfill:
+    config = settled(config)
     mark = f" {group}" if again else ""
     requests = [
         request_of(

@@ -18,15 +18,16 @@ from sluiceway.store.store import Store
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sluiceway.orchestrate.backfill import Backfill
     from sluiceway.orchestrate.health import Health
     from sluiceway.orchestrate.watch import Execution
     from sluiceway.spec.model import Project
 
-__all__ = ["DataPipelineMonitor", "PipelineOrchestrator", "Scheduled"]
+__all__ = ["DataPipelineMonitor", "PipelineOrchestrator", "ScheduleResult"]
 
 
 @dataclass(frozen=True)
-class Scheduled:
+class ScheduleResult:
     """A pipeline's schedule. ``next_at`` in UTC; None where the clock is not its reason, or it is paused."""
 
     pipeline: str
@@ -62,7 +63,7 @@ class PipelineOrchestrator(_Door):
 
     async def schedule_pipeline(
         self, pipeline: str, *, paused: bool = False, reason: str | None = None
-    ) -> Scheduled:
+    ) -> ScheduleResult:
         """Pause or resume the schedule that the pipeline's file declares.
 
         Raises:
@@ -70,7 +71,7 @@ class PipelineOrchestrator(_Door):
         """
         return await asyncio.to_thread(self._schedule, pipeline, paused, reason)
 
-    def _schedule(self, pipeline: str, paused: bool, reason: str | None) -> Scheduled:
+    def _schedule(self, pipeline: str, paused: bool, reason: str | None) -> ScheduleResult:
         config = PipelineConfig.load(find_pipeline(self.project, pipeline))
         spec = scheduled(config)
         if spec is None:
@@ -79,7 +80,7 @@ class PipelineOrchestrator(_Door):
         with Store.open(self.project.metadata) as store:
             store.schedules.pause(self.environment, config.pipeline, paused, reason, now)
         next_at = spec.next(now) if spec.timed and not paused else None
-        return Scheduled(config.pipeline, self.environment, paused, next_at)
+        return ScheduleResult(config.pipeline, self.environment, paused, next_at)
 
     async def trigger_pipeline(
         self,
@@ -95,6 +96,30 @@ class PipelineOrchestrator(_Door):
         return await asyncio.to_thread(
             trigger, self.project, self.environment, pipeline,
             at=at, variables=variables, full_refresh=full_refresh,
+        )  # fmt: skip
+
+    async def backfill_pipeline(
+        self,
+        pipeline: str,
+        start: str,
+        end: str,
+        *,
+        every: str | None = None,
+        chunk: int = 1,
+        again: bool = False,
+        reverse: bool = False,
+    ) -> Backfill:
+        """Put a run of each interval from ``start`` up to ``end`` into the queue, each once; ``work`` or
+        workers run them. Times without a zone are meant in the pipeline's ``timezone``.
+
+        Raises:
+            ConfigError: no range, or no way to cut it. PlanError: by intervals it makes no sense.
+        """
+        from sluiceway.orchestrate.backfill import request
+
+        return await asyncio.to_thread(
+            request, self.project, self.environment, pipeline, start, end,
+            every=every, chunk=chunk, again=again, reverse=reverse,
         )  # fmt: skip
 
     async def work(self, slots: int | None = None) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sluiceway.errors import SluicewayError
-from sluiceway.spec.pipeline import PipelineConfig, build_config
+from sluiceway.orchestrate.requests import settled
+from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.schedule import ScheduleSpec, schedule_of
-from sluiceway.spec.variables import substitute
 from sluiceway.spec.yaml import shown
+from sluiceway.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,11 @@ class Entry:
     schedule: ScheduleSpec | None
     text: str = ""
     error: str | None = None
+
+    @property
+    def sla(self) -> float | None:
+        """Seconds."""
+        return None if self.config.sla is None else duration(self.config.sla)
 
     @property
     def text_to_run(self) -> str | None:
@@ -82,8 +88,8 @@ class Index:
         path = Path(name)
         try:
             text = path.read_text(encoding="utf-8")
-            config = PipelineConfig.load(path)
-            entry = Entry(config.pipeline, path, config, scheduled(config), text)
+            config = settled(PipelineConfig.load(path))
+            entry = Entry(config.pipeline, path, config, schedule_of(config.schedule, config.timezone), text)
         except (SluicewayError, OSError, UnicodeDecodeError) as error:
             said = " ".join(str(error).split())
             if before is None:
@@ -100,11 +106,8 @@ def scheduled(config: PipelineConfig) -> ScheduleSpec | None:
     Raises:
         SpecError: a variable is not defined, or what it holds is no schedule; with the place.
     """
-    written = config.declared()
-    values = {key: written[key] for key in ("pipeline", "schedule", "timezone") if key in written}
-    put_in = substitute(values, config.where)
-    settled = config if put_in == values else build_config(PipelineConfig, put_in, config.where)
-    return schedule_of(settled.schedule, settled.timezone)
+    found = settled(config)
+    return schedule_of(found.schedule, found.timezone)
 
 
 def _stamps(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:

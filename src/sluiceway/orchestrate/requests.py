@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.ids import new_run_id
-from sluiceway.spec.pipeline import PipelineConfig
+from sluiceway.spec.pipeline import PipelineConfig, build_config
 from sluiceway.spec.project import find_pipeline
+from sluiceway.spec.variables import has_variable, substitute
 from sluiceway.store.queue import JobRequest
 from sluiceway.store.store import Store
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from sluiceway.spec.model import Project
     from sluiceway.store.queue import Trigger
 
-__all__ = ["request_of", "trigger", "version_file"]
+__all__ = ["once_key", "request_of", "settled", "trigger", "version_file"]
+
+_SETTLED = ("schedule", "timezone", "sla", "pool", "priority", "retry")
 
 
 def request_of(
@@ -44,6 +47,8 @@ def request_of(
         due_at: when it may begin; now if absent.
         text: what it reads in place of the pipeline's file, which broke since.
     """
+    if any(map(has_variable, (config.pool, config.priority, config.retry.attempts))):
+        config = settled(config)
     payload = {**(payload or {}), **({} if text is None else {"text": text})}
     return JobRequest(
         config.pipeline, trigger, payload, due_at=due_at, nominal_at=nominal_at, once_key=once_key,
@@ -51,6 +56,30 @@ def request_of(
         priority=config.priority if priority is None else priority, attempts=config.retry.attempts,
         group_id=group_id,
     )  # fmt: skip
+
+
+def once_key(pipeline: str, moment: datetime) -> str:
+    """The key of a schedule's moment: the queue takes it once.
+
+    >>> once_key("orders", datetime(2026, 1, 1, 6, tzinfo=UTC))
+    'schedule orders 2026-01-01T06:00:00+00:00'
+    """
+    return f"schedule {pipeline} {moment.isoformat()}"
+
+
+def settled(config: PipelineConfig) -> PipelineConfig:
+    """With the variables put in of what schedulers and queues look at; of the rest only runs are to know.
+
+    Raises:
+        SpecError: a variable is not defined, or what it holds is not what the key takes; with the place.
+    """
+    written = config.declared()
+    values = {key: written[key] for key in ("pipeline", *_SETTLED) if key in written}
+    put_in = substitute(values, config.where)
+    if put_in == values:
+        return config
+    found = build_config(PipelineConfig, put_in, config.where)
+    return config.model_copy(update={key: getattr(found, key) for key in values})
 
 
 def trigger(

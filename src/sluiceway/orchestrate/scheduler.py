@@ -25,8 +25,9 @@ from sluiceway.errors import StoreError
 from sluiceway.ids import new_run_id
 from sluiceway.orchestrate.arrivals import Drops, arrivals
 from sluiceway.orchestrate.index import Entry, Index
-from sluiceway.orchestrate.requests import request_of
+from sluiceway.orchestrate.requests import once_key, request_of
 from sluiceway.orchestrate.watch import sweep
+from sluiceway.store.jobputs import chunks
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
@@ -169,7 +170,8 @@ class Scheduler:
     def _queue(self, requests: list[JobRequest], touched: set[str], now: datetime, store: Store) -> list[str]:
         queued = []
         if requests:
-            ids = store.queue.put(self.environment, requests, now)
+            # in parts, so that the others who wait for the queue get their turn in between
+            ids = [id for part in chunks(requests) for id in store.queue.put(self.environment, part, now)]
             for request, job in zip(requests, ids, strict=True):
                 if job is not None:
                     queued.append(request.pipeline)
@@ -209,7 +211,7 @@ class Scheduler:
         return [
             request_of(
                 entry.config, "schedule", nominal_at=moment, due_at=moment + late if late else None,
-                once_key=f"schedule {entry.name} {moment.isoformat()}", text=entry.text_to_run,
+                once_key=once_key(entry.name, moment), text=entry.text_to_run,
             )
             for moment in chosen
         ]  # fmt: skip

@@ -11,8 +11,8 @@ from sluiceway.alerts.dispatch import dispatch
 from sluiceway.alerts.model import Alert
 from sluiceway.errors import StoreError
 from sluiceway.orchestrate.health import monitor_pipeline_health
+from sluiceway.orchestrate.requests import once_key
 from sluiceway.store.store import Store
-from sluiceway.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +27,7 @@ LEAST = 60.0
 """Seconds: no shorter run is called long."""
 STUCK = timedelta(minutes=15)
 """A job that has been due for so long, with no worker about, is told of."""
+_YEAR = timedelta(days=370)
 KINDS = ("sla_missed", "run_long", "queue_stuck", "health_low")
 
 
@@ -130,20 +131,19 @@ def sweep(
 
 def _late(known: Mapping[str, Entry], environment: str, store: Store, now: datetime) -> Iterable[Alert]:
     """Moments after which no run has succeeded in the time that ``sla:`` gives."""
-    for name, entry in known.items():
-        declared, spec = entry.config.sla, entry.schedule
+    promised = {name: entry for name, entry in known.items() if entry.config.sla is not None}
+    states = store.schedules.all(environment, promised) if promised else {}
+    for name, entry in promised.items():
+        declared, spec = entry.sla, entry.schedule
         if declared is None or spec is None or not spec.timed:
             continue
-        given = timedelta(seconds=duration(declared))
-        due = _last_moment(entry, now - given)
-        state = store.schedules.all(environment).get(name)
-        if (
-            due is None
-            or state is None
-            or state["paused"]
-            or state["last_at"] is None
-            or due > state["last_at"]
-        ):
+        state = states.get(name)
+        if state is None or state["paused"] or state["last_at"] is None:
+            continue
+        until = min(now - timedelta(seconds=declared), state["last_at"])
+        due = spec.latest(until - _YEAR, until)
+        # a moment before the schedule was first seen, or edited, or left out by its policy, is no promise
+        if due is None or not store.queue.has(environment, once_key(name, due)):
             continue
         runs = store.runs(limit=20, pipeline=name, environment=environment, status="succeeded", kind="run")
         moments = [run["nominal_at"] or run["started_at"] for run in runs]
@@ -151,24 +151,10 @@ def _late(known: Mapping[str, Entry], environment: str, store: Store, now: datet
             continue
         yield Alert(
             "sla_missed", "error", f"sla_missed:{name}", f"{name}: it is late",
-            f"the run of {due:%Y-%m-%d %H:%M} UTC should have succeeded within {declared}",
+            f"the run of {due:%Y-%m-%d %H:%M} UTC should have succeeded within {entry.config.sla}",
             pipeline=name, owner=entry.config.owner,
             details={"next": f"sluiceway runs list --pipeline {name}"},
         )  # fmt: skip
-
-
-def _last_moment(entry: Entry, before: datetime) -> datetime | None:
-    spec = entry.schedule
-    assert spec is not None
-    for back in (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=370)):
-        last = None
-        for moment in spec.moments(before - back):
-            if moment > before:
-                break
-            last = moment
-        if last is not None:
-            return last
-    return None
 
 
 def _long(known: Mapping[str, Entry], environment: str, store: Store, now: datetime) -> Iterable[Alert]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -113,6 +113,8 @@ def test_start_and_end_bound_it() -> None:
         ({"every": "1h", "catchup": "some"}, "latest"),
         ({"every": "1h", "start": "tomorrow"}, "2026-01-31"),
         ({"files": "a/*.csv", "when": "never"}, "any"),
+        ({"files": "s3://bucket/*.csv"}, "every: 5m"),
+        ({"cron": "0 6 * * *", "jitter": "soon"}, "duration"),
     ],
 )
 def test_what_is_no_schedule_says_where_and_what_to_write(
@@ -132,3 +134,67 @@ def test_a_text_and_a_mapping_say_the_same() -> None:
     text = schedule_of("0 6 * * 1-5", AMSTERDAM)
     assert text == schedule_of(ScheduleConfig(cron=["0  6 * * 1-5"]), AMSTERDAM)
     assert schedule_of(None) is None
+
+
+CRONS = st.sampled_from(
+    ["30 2 * * *", "0 0 * * *", "15 1-3 * * *", "5 0,12 1 * *", "*/15 * * * *", "10 * * * 1-5", "0 3 29 2 *"]
+)
+ZONES = st.sampled_from(
+    [AMSTERDAM, NEW_YORK, "UTC", "Asia/Kolkata", "Africa/Cairo", "America/Santiago", "Pacific/Chatham"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(CRONS, ZONES, st.datetimes(BEGIN, END, timezones=st.just(UTC)), st.integers(1, 60 * 24 * 10))
+def test_the_last_moment_is_found_from_behind(cron: str, zone: str, after: datetime, minutes: int) -> None:
+    spec = ScheduleSpec(crons=(cron,), timezone=zone)
+    until = after + timedelta(minutes=minutes)
+    forward = list(takewhile(lambda m: m <= until, spec.moments(after)))
+    assert spec.latest(after, until) == (forward[-1] if forward else None)
+
+
+@settings(max_examples=150, deadline=None)
+@given(CRONS, ZONES, st.datetimes(BEGIN, END, timezones=st.just(UTC)), st.integers(0, 3 * 24 * 60))
+def test_where_one_begins_to_look_changes_no_moment(
+    cron: str, zone: str, after: datetime, minutes: int
+) -> None:
+    """Else two schedulers with different memories would queue different moments."""
+    spec = ScheduleSpec(crons=(cron,), timezone=zone)
+    later = after + timedelta(minutes=minutes)
+    whole = list(takewhile(lambda m: m <= later + timedelta(days=2), spec.moments(after)))
+    assert [m for m in whole if m > later] == list(
+        takewhile(lambda m: m <= later + timedelta(days=2), spec.moments(later))
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    ZONES,
+    st.datetimes(BEGIN, END, timezones=st.just(UTC)),
+    st.integers(0, 23),
+    st.integers(0, 59),
+)
+def test_what_names_an_hour_runs_once_each_local_day(
+    zone: str, start: datetime, hour: int, minute: int
+) -> None:
+    """Against a naive walk over days: at its local time, the first of two, or at the end of a gap."""
+    tz = ZoneInfo(zone)
+    spec = ScheduleSpec(crons=(f"{minute} {hour} * * *",), timezone=zone)
+    first = start.astimezone(tz).date() + timedelta(days=1)
+    expected = []
+    for n in range(400):
+        wanted = datetime.combine(first + timedelta(days=n), datetime.min.time().replace(hour, minute))
+        moment = wanted.replace(tzinfo=tz).astimezone(UTC)
+        if moment.astimezone(tz).replace(tzinfo=None) != wanted:  # it is left out: walk to the gap's end
+            moment = moment.replace(second=0)
+            while (moment - timedelta(minutes=1)).astimezone(tz).replace(tzinfo=None) > wanted:
+                moment -= timedelta(minutes=1)
+        expected.append(moment)
+    begin = datetime.combine(first, datetime.min.time(), tz).astimezone(UTC) - timedelta(microseconds=1)
+    assert list(islice(spec.moments(begin), 400)) == expected
+
+
+def test_variables_are_checked_when_they_have_their_value(tmp_path: Path) -> None:
+    file = tmp_path / "p.yml"
+    file.write_text("pipeline: p\nschedule: {cron: '${CRON}', start: '${START}'}\n", encoding="utf-8")
+    assert PipelineConfig.load(file).schedule is not None
