@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +83,7 @@ def test_a_gate_that_said_no_is_not_asked_again(work: Work) -> None:
 
 
 def test_a_lost_connection_is_tried_again_by_the_queue_alone(work: Work) -> None:
+    work.project.write("sluiceway.yml", f"project: t\n{FAST}lineage: {{type: file, path: lineage.jsonl}}\n")
     work.project.write(
         "pipelines/p.yml",
         "pipeline: p\nretry: {attempts: 3, delay: 0.01s, backoff: constant}\n"
@@ -91,6 +96,11 @@ def test_a_lost_connection_is_tried_again_by_the_queue_alone(work: Work) -> None
     assert (job["status"], job["attempt"], job["error"]["type"]) == ("failed", 3, "SourceError")
     assert len(work.events("run started")) == 3
     assert len(work.events("run retried")) == 2
+    tries = [(one["attempt"], one["status"]) for one in work.store.run(run)["attempts"]]
+    assert tries == [(1, "failed"), (2, "failed"), (3, "failed")]
+    # who listens is told of the failure, not of each try
+    told = (work.project.folder / "lineage.jsonl").read_text().splitlines()
+    assert [json.loads(line)["eventType"] for line in told].count("FAIL") == 1
     assert work.store.run(run)["status"] == "failed"
 
 
@@ -274,3 +284,51 @@ def test_no_file_of_a_run_is_left_behind(work: Work) -> None:
     work.work()
     left = list(Path(work.project.folder, ".sluiceway", "staging").glob("*"))
     assert left == []
+
+
+def cli(work: Work, *arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "sluiceway", *arguments],
+        cwd=work.project.folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_worker_is_listed_paused_and_drained_from_elsewhere(work: Work) -> None:
+    work.project.write("pipelines/p.yml", pipeline("waits"))
+    work.put()
+    worker = work.worker()
+    thread = threading.Thread(target=worker.run, daemon=True)  # it would not end by itself
+    thread.start()
+    work.begun()
+    _, out, _ = cli(work, "workers", "list", "--json")
+    [listed] = json.loads(out)["workers"]
+    assert (listed["id"], listed["state"], listed["runs"], listed["lost"]) == (
+        worker.name,
+        "running",
+        1,
+        False,
+    )
+    code, _, err = cli(work, "workers", "drain", "nobody")
+    assert (code, "there is no worker 'nobody'" in err) == (1, True)
+    assert cli(work, "workers", "drain", worker.name)[0] == 0
+    work.go()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert [job["status"] for job in work.store.queue.jobs("dev", pipeline="p")] == ["succeeded"]
+    _, out, _ = cli(work, "workers", "list", "--json")
+    assert [w["state"] for w in json.loads(out)["workers"]] == ["stopped"]
+
+
+def test_logs_are_read_while_it_runs_and_a_run_that_nobody_kept_is_told_of(work: Work) -> None:
+    work.project.write("pipelines/p.yml", pipeline("said"))
+    [run] = work.put()
+    work.work()
+    code, out, _ = cli(work, "runs", "logs", run, "-f")
+    assert code == 0
+    assert "from a child" in out
+    _, out, _ = cli(work, "runs", "logs", run, "--json")
+    assert [json.loads(line)["run_id"] for line in out.splitlines()] == [run] * len(out.splitlines())
+    assert out
+    code, _, err = cli(work, "runs", "logs", "nobodys")
+    assert (code, "nothing was kept" in err) == (1, True)

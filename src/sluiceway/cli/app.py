@@ -42,6 +42,7 @@ COMMANDS = (
     "rollback",
     "schedule",
     "worker",
+    "workers",
     "serve",
     "backfill",
     "health",

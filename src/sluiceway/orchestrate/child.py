@@ -173,5 +173,5 @@ def _run(order: Order, voice: _Voice) -> Any:
             raise FencedError("the run was given to another worker; this one publishes nothing")
 
     at = None if order.at is None else datetime.fromisoformat(order.at).astimezone(UTC)
-    ticket = Ticket(order.run_id, order.attempt, str(order.token), fence, order.group_id)
+    ticket = Ticket(order.run_id, order.attempt, str(order.token), fence, order.group_id, more=order.more)
     return run(pipeline, full_refresh=order.full_refresh, progress=voice.event, at=at, ticket=ticket)

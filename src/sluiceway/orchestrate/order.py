@@ -18,7 +18,8 @@ MARK = "SLUICEWAY_RUN"
 @dataclass(frozen=True)
 class Order:
     """One run. ``at`` is ISO 8601 in UTC; ``claim`` is the job's id, ``token`` the right to speak of it;
-    ``patience`` is for how many seconds it asks a store that is away whether it may publish."""
+    ``patience`` is for how many seconds it asks a store that is away whether it may publish; ``more``: this
+    is not its last try."""
 
     project: str
     environment: str
@@ -33,6 +34,7 @@ class Order:
     variables: Mapping[str, Any] = field(default_factory=dict)
     interval: tuple[str, str] | None = None
     nice: int = 0
+    more: bool = False
     patience: float = 0.0
     process_environment: Mapping[str, str] = field(default_factory=dict)
 

@@ -208,7 +208,7 @@ class Worker:
             at=None if claim.nominal_at is None else claim.nominal_at.isoformat(), group_id=claim.group_id,
             full_refresh=bool(payload.get("full_refresh")), variables=dict(payload.get("vars") or {}),
             interval=None if interval is None else (interval[0], interval[1]), nice=self.spec.nice,
-            patience=self.spec.lost_after * 0.8,
+            patience=self.spec.lost_after * 0.8, more=claim.attempt < claim.attempts,
             process_environment=environment_for(self.project.file, file, self.environment, beside=beside),
         )  # fmt: skip
 

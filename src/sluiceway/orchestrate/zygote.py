@@ -9,8 +9,10 @@ back, and later the exit status.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -27,7 +29,10 @@ _SIZE = struct.Struct("!I")
 
 
 def preload() -> None:
-    """Import what nearly every run needs. Nothing is opened."""
+    """Import what nearly every run needs, and what it would import only when it comes to it. Nothing is
+    opened. Plugins of others are left to the runs that use them: who knows what they start."""
+    import sqlite3  # noqa: F401
+
     import duckdb  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
@@ -37,11 +42,31 @@ def preload() -> None:
     import sluiceway.spec.project
     import sluiceway.spec.resolve
     import sluiceway.store.queue  # noqa: F401
-    from sluiceway import plugins
+    from sluiceway import plugins, rules, transforms
 
     plugins.load("engines", "duckdb")
-    for name in ("csv", "duckdb", "ducklake", "parquet"):
+    plugins.load("integrations", "openlineage")
+    for name in ("csv", "duckdb", "ducklake", "json", "parquet"):
         plugins.load("connectors", name)
+    for package in (rules, transforms):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    late = ("sluiceway.plan.trace", "sluiceway.plan.trace_values", "sqlglot.dialects.duckdb")
+    for name in (*late, "pydantic.dataclasses", "ruamel.yaml", "encodings.utf_8_sig"):
+        importlib.import_module(name)
+    _build_models()
+
+
+def _build_models() -> None:
+    """Models of configuration are built when they are first used: here, once for all runs."""
+    from pydantic import BaseModel
+
+    left: list[type[BaseModel]] = [BaseModel]
+    while left:
+        model = left.pop()
+        left += model.__subclasses__()
+        if model.__module__.startswith("sluiceway.") and not model.__pydantic_complete__:
+            model.model_rebuild(raise_errors=False)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ from sluiceway.errors import (
     DestinationError,
     FencedError,
     GateError,
+    LockTimeoutError,
     RunError,
     SluicewayError,
     SourceError,
@@ -110,8 +111,7 @@ class _Run:
     keep_staging: bool = False
 
     def __post_init__(self) -> None:
-        self.run_id = self.ticket.run_id
-        self.attempt = self.ticket.attempt
+        self.run_id, self.attempt = self.ticket.run_id, self.ticket.attempt
         self.started_at = datetime.now(UTC)
         self.clock = time.monotonic()
         if self.full_refresh and self.pipeline.destination.mode in ("append", "merge"):
@@ -181,8 +181,7 @@ class _Run:
         listen(self.bus, self.pipeline.project)
 
     def _attempts(self) -> None:
-        retry = self.pipeline.retry
-        last = retry.attempts if self.ticket.retries else self.ticket.attempt
+        last = self.pipeline.retry.attempts if self.ticket.retries else self.ticket.attempt
         for attempt in range(self.ticket.attempt, last + 1):
             self.attempt = attempt
             try:
@@ -205,20 +204,28 @@ class _Run:
                 self._end("failed", told)
                 return
             except SluicewayError as error:
-                stop = interrupt_of(error)
-                if stop is not None:
-                    raise stop from error
-                transient = isinstance(error, SourceError | DestinationError) and not error.details.get(
-                    "final"
-                )
-                if not transient or attempt == last:
-                    self._end("failed", error)
+                wait = self._after(error, last)
+                if wait is None:
                     return
-                wait = backoff(retry.backoff, retry.delay, attempt)
-                log.warning("attempt %s failed: %s; next in %.1f s", attempt, redact(error.message), wait)
                 time.sleep(wait)
             else:
                 return
+
+    def _after(self, error: SluicewayError, last: int) -> float | None:
+        """What follows from an error: seconds until the next try, or None where the run has ended."""
+        stop, retry = interrupt_of(error), self.pipeline.retry
+        if stop is not None:
+            raise stop from error
+        transient = isinstance(error, SourceError | DestinationError) and not error.details.get("final")
+        if self.ticket.more and (transient or isinstance(error, LockTimeoutError)):
+            self._not_yet(error)
+        elif not transient or self.attempt == last:
+            self._end("failed", error)
+        else:
+            wait = backoff(retry.backoff, retry.delay, self.attempt)
+            log.warning("attempt %s failed: %s; next in %.1f s", self.attempt, redact(error.message), wait)
+            return wait
+        return None
 
     def _fail_if_begun(self) -> None:
         if self.plan is not None:
@@ -273,19 +280,16 @@ class _Run:
             return "replay"
         return "check" if self.dry_run else "run"
 
+    def _write_down(self) -> None:
+        """There is such a run, and this is a try of it."""
+        self.store.begin_run(
+            self.run_id, self.pipeline.name, self.pipeline.environment.name, self.started_at, self.attempt,
+            dict(self.pipeline.raw), kind=self._kind(), nominal_at=self.at, group_id=self.ticket.group_id,
+        )  # fmt: skip
+
     def _begin(self, plan: Plan, opened: Resolved) -> None:
         pipeline = self.pipeline
-        self.store.begin_run(
-            run_id=self.run_id,
-            pipeline=pipeline.name,
-            environment=pipeline.environment.name,
-            started_at=self.started_at,
-            attempt=self.attempt,
-            config_raw=dict(pipeline.raw),
-            kind=self._kind(),
-            nominal_at=self.at,
-            group_id=self.ticket.group_id,
-        )
+        self._write_down()
         self.inputs = tuple(
             dataset_of(source.dataset(), opened.schemas[name], name)
             for name, source in opened.sources.items()
@@ -435,6 +439,14 @@ class _Run:
 
     # the end ----------------------------------------------------------------------------------------
 
+    def _not_yet(self, error: SluicewayError) -> None:
+        """This try failed, and whoever started it tries again: it is written, and nobody is told of a failure
+        that may not be one."""
+        self.result.status, self.result.error = "failed", error
+        if not self.begun:
+            self._write_down()
+        self.store.mark(self.run_id, "failed", error=error.as_dict())
+
     def _end(self, status: Any, error: SluicewayError | None) -> None:
         result, execution = self.result, self.execution
         result.status, result.error = status, error
@@ -475,17 +487,7 @@ class _Run:
 
     def _never_planned(self, status: str, error: SluicewayError | None) -> None:
         """The run ended before there was a plan: it is recorded all the same."""
-        self.store.begin_run(
-            run_id=self.run_id,
-            pipeline=self.pipeline.name,
-            environment=self.pipeline.environment.name,
-            started_at=self.started_at,
-            attempt=self.attempt,
-            config_raw=dict(self.pipeline.raw),
-            kind=self._kind(),
-            nominal_at=self.at,
-            group_id=self.ticket.group_id,
-        )
+        self._write_down()
         self.bus.emit(
             RunFinished(
                 self.run_id, self.pipeline.name, datetime.now(UTC),

@@ -16,6 +16,7 @@ class Ticket:
 
     ``fence`` is called when nothing but the publish is left, and raises FencedError where the run has been
     given to another. ``group_id`` ties runs together. ``retries``: the run tries again itself all the same.
+    ``more``: a try that a lost connection or a held lock ended is not the last.
     """
 
     run_id: str
@@ -24,6 +25,7 @@ class Ticket:
     fence: Callable[[], None] | None = None
     group_id: str | None = None
     retries: bool = False
+    more: bool = False
 
 
 def backoff(kind: str, delay: float, attempt: int) -> float:

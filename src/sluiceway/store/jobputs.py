@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, union_all, update
 
 from sluiceway.ids import new_run_id
 from sluiceway.store.connect import insert_into
@@ -30,6 +30,8 @@ Trigger = Literal["schedule", "dataset", "file", "manual", "backfill", "retry"]
 _T = TypeVar("_T")
 _CHUNK = 500
 """Values of one IN list: both databases bound them."""
+_PARTS = 20
+"""Queries that are put together into one."""
 
 
 @dataclass(frozen=True)
@@ -129,27 +131,39 @@ def chunks(values: Sequence[_T], size: int = _CHUNK) -> Iterator[Sequence[_T]]:
 
 
 class _Turns:
-    """The turns that jobs of this call get. A few queries, however many jobs there are."""
+    """The turns that jobs of this call get. One query of several parts, for a put is made for each run."""
 
     def __init__(self, con: Connection, environment: str, requests: Sequence[JobRequest]) -> None:
         self._last: dict[tuple[str, str, int], int] = {}
+        self._served: dict[tuple[str, int], int] = {}
+        first: dict[tuple[str, int], int] = {}
         here = jobs.c.environment == text(environment)
-        for names in chunks(sorted({text(request.pipeline) for request in requests})):
-            key = (jobs.c.pipeline, jobs.c.pool, jobs.c.priority)
-            last = select(*key, func.max(jobs.c.turn)).where(here, ACTIVE, jobs.c.pipeline.in_(names))
-            for pipeline, pool, priority, turn in con.execute(last.group_by(*key)):
-                self._last[(pipeline, pool, priority)] = int(turn)
-        served = select(jobs.c.pool, jobs.c.priority, func.max(jobs.c.turn)).where(here, RUNNING)
-        self._served: dict[tuple[str, int], int] = {
-            (pool, priority): int(turn)
-            for pool, priority, turn in con.execute(served.group_by(jobs.c.pool, jobs.c.priority))
-        }
-        for pool, priority in {(r.pool, r.priority) for r in requests} - self._served.keys():
-            first = select(jobs.c.turn).where(
-                here, QUEUED, READY, jobs.c.pool == pool, jobs.c.rank == -priority
-            )
-            turn = con.execute(first.order_by(jobs.c.turn, jobs.c.id).limit(1)).scalar()
-            self._served[(pool, priority)] = 0 if turn is None else int(turn)
+        pools, names = jobs.c.pool, sorted({text(request.pipeline) for request in requests})
+        parts = [
+            # the last of each pipeline
+            select(literal("last"), jobs.c.pipeline, pools, jobs.c.priority, func.max(jobs.c.turn))
+            .where(here, ACTIVE, jobs.c.pipeline.in_(part))
+            .group_by(jobs.c.pipeline, pools, jobs.c.priority)
+            for part in chunks(names)
+        ]
+        # what is served now: the last that was taken, or else the next that will be
+        parts.append(
+            select(literal("served"), literal(""), pools, jobs.c.priority, func.max(jobs.c.turn))
+            .where(here, RUNNING)
+            .group_by(pools, jobs.c.priority)
+        )
+        for pool, priority in sorted({(r.pool, r.priority) for r in requests}):
+            place = (literal("first"), literal(""), literal(pool), literal(priority), func.min(jobs.c.turn))
+            parts.append(select(*place).where(here, QUEUED, READY, pools == pool, jobs.c.rank == -priority))
+        for some in chunks(parts, _PARTS):
+            for what, name, pool, priority, turn in con.execute(union_all(*some)):
+                if what == "last":
+                    self._last[(name, pool, priority)] = int(turn)
+                elif what == "served":
+                    self._served[(pool, priority)] = int(turn)
+                else:
+                    first[(pool, priority)] = int(turn or 0)
+        self._served = first | self._served
 
     def next(self, request: JobRequest) -> int:
         place = (text(request.pipeline), request.pool, request.priority)

@@ -210,7 +210,7 @@ def test_a_job_that_needs_a_later_one_is_a_mistake_of_the_caller(store: Store) -
 
 def test_all_of_a_put_or_nothing(store: Store) -> None:
     with pytest.raises(StoreError):
-        put(store, JobRequest("a"), JobRequest("b", pool=None))  # type: ignore[arg-type]
+        put(store, JobRequest("a"), JobRequest("b", trigger=None))  # type: ignore[arg-type]
     assert store.queue.jobs() == []
 
 
