@@ -285,3 +285,22 @@ def test_runs_of_a_broken_file_go_on_with_its_last_version(make_project: Any, br
     command = [sys.executable, "-m", "sluiceway", "worker", "--until-idle", "--project", str(made.folder)]
     subprocess.run(command, check=True, timeout=60, capture_output=True)
     assert made.query("SELECT id FROM {t}", "mart.p") == [(1,)]
+    made.write("pipelines/p.yml", BROKEN.replace("mart.p", "mart.mended"))  # tried again, it is the file's
+    with Store.open(project.metadata) as store:
+        [job] = store.queue.jobs("dev")
+    retry = [sys.executable, "-m", "sluiceway", "runs", "retry", job["run_id"], "--project", str(made.folder)]
+    subprocess.run(retry, check=True, timeout=60, capture_output=True)
+    subprocess.run(command, check=True, timeout=60, capture_output=True)
+    assert made.query("SELECT id FROM {t}", "mart.mended") == [(1,)]
+
+
+def test_patterns_are_looked_at_in_turn_where_one_tick_has_no_time_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "_BUDGET", 0.0)
+    drops = arrivals.Drops(tmp_path)
+    wanted = {("a/*",), ("b/*",), ("c/*",)}
+    looks = [drops.look(wanted, START + n * timedelta(seconds=2)) for n in range(6)]
+    assert [len(look) for look in looks] == [1] * 6
+    assert set.union(*looks[:3]) == wanted == set.union(*looks[3:])
+    assert drops.look(wanted, START - HOUR) != set()  # a clock that was put back stops no look

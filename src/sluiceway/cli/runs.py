@@ -180,8 +180,10 @@ def retry(options: Options, run: str) -> None:
         document = store.run(run)
         config = PipelineConfig.load(find_pipeline(project, document["pipeline"]))
         moment = document.get("nominal_at")
+        # not the version that a broken file was run by: the file could just be read
+        payload = {k: v for k, v in jobs[0]["payload"].items() if k != "text"} if jobs else {}
         request = request_of(
-            config, "retry", payload=jobs[0]["payload"] if jobs else {},
+            config, "retry", payload=payload,
             nominal_at=None if moment is None else datetime.fromisoformat(moment),
             group_id=jobs[0]["group_id"] if jobs else None,
         )  # fmt: skip
