@@ -1,6 +1,6 @@
 """Environments with other orchestrators, each made once by pip: they pin what we don't.
 
-    python scripts/orchestrators.py            # makes both and prints their interpreters
+python scripts/orchestrators.py            # makes both and prints their interpreters
 """
 
 from __future__ import annotations

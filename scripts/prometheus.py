@@ -39,7 +39,9 @@ def install() -> None:
 class Prometheus:
     """Scrapes ``targets`` each second by ``rules``, and sends what fires to ``webhook``."""
 
-    def __init__(self, folder: Path, targets: list[str], rules: Path | None = None, webhook: str = "") -> None:
+    def __init__(
+        self, folder: Path, targets: list[str], rules: Path | None = None, webhook: str = ""
+    ) -> None:
         install()
         self._processes: list[subprocess.Popen[bytes]] = []
         self.port, alert_port = free_port(), free_port()
