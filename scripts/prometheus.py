@@ -1,4 +1,4 @@
-"""A Prometheus and an Alertmanager of Debian's on private ports, for tests; stopped and cleared afterwards."""
+"""Debian's Prometheus and Alertmanager on private ports, for tests; stopped and cleared afterwards."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Prometheus:
     def _start(self, log: Path, *command: str) -> None:
         with log.open("wb") as out:
             self._processes.append(
-                subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=die_with_parent)
+                subprocess.Popen(command, stdout=out, stderr=out, preexec_fn=die_with_parent)  # noqa: PLW1509  as servers.py does
             )
 
     def _await(self, url: str) -> None:
