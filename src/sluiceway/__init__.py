@@ -28,7 +28,13 @@ if TYPE_CHECKING:
         SpecError,
         StoreError,
     )
-    from sluiceway.orchestrate.doors import DataPipelineMonitor, PipelineOrchestrator, ScheduleResult
+    from sluiceway.orchestrate.doors import (
+        DataPipelineMonitor,
+        PipelineAlert,
+        PipelineOrchestrator,
+        ScheduleResult,
+    )
+    from sluiceway.orchestrate.health import HealthResult
     from sluiceway.quality.analytics import DataQualityAnalytics
     from sluiceway.quality.doorconfig import QualityAlert, QualityConfig, QualityWorkflowResult
     from sluiceway.quality.doors import DataQualityManager, DataQualityWorkflow
@@ -69,10 +75,12 @@ __all__ = [
     "EngineError",
     "ExtractResult",
     "GateError",
+    "HealthResult",
     "LoadResult",
     "LockTimeoutError",
     "MissingExtraError",
     "MonitoringResult",
+    "PipelineAlert",
     "PipelineConfig",
     "PipelineOrchestrator",
     "PipelineResult",
@@ -105,8 +113,10 @@ _HOME = {
     "ETLProcessor": "run.etl",
     "ETLResult": "run.etl",
     "ExtractResult": "run.doors",
+    "HealthResult": "orchestrate.health",
     "LoadResult": "run.doors",
     "MonitoringResult": "quality.monitor",
+    "PipelineAlert": "orchestrate.doors",
     "PipelineConfig": "spec.pipeline",
     "PipelineOrchestrator": "orchestrate.doors",
     "PipelineResult": "run.doors",

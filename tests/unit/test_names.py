@@ -22,6 +22,7 @@ ROWS = [{"id": 1, "v": 10}, {"id": 2, "v": None}]
         "DataQualityManager", "DataQualityWorkflow", "DataQualityAnalytics", "QualityConfig", "QualityAlert",
         "MonitoringResult", "QualityWorkflowResult", "TrendAnalysis", "PipelineOrchestrator",
         "ScheduleResult", "DataPipelineMonitor",
+        "HealthResult", "PipelineAlert",
     ],
 )  # fmt: skip
 def test_a_promised_name_is_there(name):
@@ -49,7 +50,7 @@ def test_a_promised_name_is_there(name):
             ["schedule_pipeline", "trigger_pipeline", "backfill_pipeline", "work", "cancel_run",
              "monitor_pipeline_execution"],
         ),
-        ("DataPipelineMonitor", ["monitor_pipeline_health"]),
+        ("DataPipelineMonitor", ["monitor_pipeline_health", "health_history", "pipeline_alerts"]),
     ],
 )  # fmt: skip
 def test_its_methods_are_coroutines(owner, methods):

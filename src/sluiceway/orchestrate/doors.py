@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sluiceway.orchestrate.backfill import Backfill
-    from sluiceway.orchestrate.health import Health
+    from sluiceway.orchestrate.health import HealthResult
     from sluiceway.orchestrate.watch import Execution
     from sluiceway.spec.model import Project
 
-__all__ = ["DataPipelineMonitor", "PipelineOrchestrator", "ScheduleResult"]
+__all__ = ["DataPipelineMonitor", "PipelineAlert", "PipelineOrchestrator", "ScheduleResult"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,21 @@ class ScheduleResult:
     environment: str
     paused: bool
     next_at: datetime | None
+
+
+@dataclass(frozen=True)
+class PipelineAlert:
+    """An open alert of a pipeline: raised ``count`` times from ``first_at`` to ``last_at``, in UTC."""
+
+    pipeline: str
+    kind: str
+    severity: str
+    title: str
+    message: str
+    run_id: str | None
+    count: int
+    first_at: datetime
+    last_at: datetime
 
 
 class _Door:
@@ -151,7 +166,7 @@ class PipelineOrchestrator(_Door):
 class DataPipelineMonitor(_Door):
     """How pipelines fare."""
 
-    async def monitor_pipeline_health(self, pipeline: str, window: timedelta | None = None) -> Health:
+    async def monitor_pipeline_health(self, pipeline: str, window: timedelta | None = None) -> HealthResult:
         """The health score of 0 to 100 with its parts and issues; it is kept as history.
 
         Raises:
@@ -171,3 +186,19 @@ class DataPipelineMonitor(_Door):
                 return store.health.history(self.environment, pipeline, limit)
 
         return await asyncio.to_thread(look)
+
+    async def pipeline_alerts(self, pipeline: str | None = None) -> tuple[PipelineAlert, ...]:
+        """Open alerts of one pipeline, or of all: what failed, is late or long, or fares badly."""
+        return await asyncio.to_thread(self._alerts, pipeline)
+
+    def _alerts(self, pipeline: str | None) -> tuple[PipelineAlert, ...]:
+        with Store.open(self.project.metadata) as store:
+            found = store.alerts.alerts(self.environment, limit=None)
+        return tuple(
+            PipelineAlert(
+                a["pipeline"], a["kind"], a["severity"], a["title"], a["message"], a["run_id"], a["count"],
+                datetime.fromisoformat(a["first_at"]), datetime.fromisoformat(a["last_at"]),
+            )
+            for a in found
+            if a["pipeline"] is not None and pipeline in (None, a["pipeline"])
+        )  # fmt: skip

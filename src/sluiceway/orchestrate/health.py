@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sluiceway.spec.health import HealthSpec
     from sluiceway.spec.model import Project
 
-__all__ = ["Health", "HealthIssue", "Part", "health_of", "monitor_pipeline_health"]
+__all__ = ["HealthIssue", "HealthResult", "Part", "health_of", "monitor_pipeline_health"]
 
 MOST_RUNS = 500
 LAST = 3
@@ -62,7 +62,7 @@ class HealthIssue:
 
 
 @dataclass(frozen=True)
-class Health:
+class HealthResult:
     """``score`` 0..100, None where nothing ran. ``status``: healthy, degraded, unhealthy, unknown."""
 
     pipeline: str
@@ -86,7 +86,7 @@ def monitor_pipeline_health(
     window: timedelta | None = None,
     now: datetime | None = None,
     keep: bool = True,
-) -> Health:
+) -> HealthResult:
     """Look at the runs of a pipeline in ``window`` and say how it is; the score is kept as history.
 
     Raises:
@@ -140,7 +140,7 @@ def health_of(
     past: Sequence[float],
     spec: HealthSpec,
     limit: int | None = None,
-) -> Health:
+) -> HealthResult:
     """Pure: out of runs, the newest first, as ``Store.runs`` gives them; ``memory`` is bytes by run id.
 
     >>> from sluiceway.spec.health import HealthSpec
@@ -162,7 +162,7 @@ def health_of(
     status: Literal["healthy", "degraded", "unhealthy", "unknown"] = "unknown"
     if score is not None:
         status = "healthy" if score >= 90 else ("degraded" if score >= spec.least else "unhealthy")
-    return Health(pipeline, environment, at.isoformat(), len(runs), score, status, parts, tuple(issues))
+    return HealthResult(pipeline, environment, at.isoformat(), len(runs), score, status, parts, tuple(issues))
 
 
 def _success(runs: Sequence[Mapping[str, Any]], spec: HealthSpec) -> Part:

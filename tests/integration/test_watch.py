@@ -1,0 +1,120 @@
+"""Late, long and stuck runs and low health are alerts, told once, and told to be over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sluiceway import DataPipelineMonitor
+from sluiceway.orchestrate.index import Index
+from sluiceway.orchestrate.scheduler import Scheduler
+from sluiceway.orchestrate.watch import monitor_pipeline_execution, sweep
+from sluiceway.spec.project import load_project
+from sluiceway.store.queue import JobRequest
+from sluiceway.store.store import Store
+
+START = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+SETTINGS = "project: test\nalerts: [{to: 'file:alerts.jsonl', throttle: 0}]\n"
+PIPELINE = """\
+pipeline: p
+schedule: "0 * * * *"
+sla: 20m
+sources: {a: {type: csv, path: a.csv}}
+destination: {table: mart.p, mode: replace}
+"""
+
+
+class Watched:
+    def __init__(self, make_project: Any) -> None:
+        files = {"pipelines/p.yml": PIPELINE, "a.csv": "id\n1\n"}
+        self.made = make_project(files, settings=SETTINGS)
+        self.project = load_project(self.made.folder)
+        self.store = Store.open(self.project.metadata)
+        self.scheduler = Scheduler(self.project, "dev")
+        self.index = Index(self.project)
+        self.index.refresh()
+
+    def sweep(self, now: datetime) -> set[str]:
+        return {
+            alert.kind for alert in sweep(self.project, "dev", self.index.entries.values(), self.store, now)
+        }
+
+    def told(self) -> list[tuple[str, str]]:
+        """(kind of problem, raised or resolved) of each message."""
+        file = self.made.folder / "alerts.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [(a["kind"], m["kind"]) for m in map(json.loads, lines) for a in m["alerts"]]
+
+
+@pytest.fixture
+def watched(make_project: Any) -> Any:
+    made = Watched(make_project)
+    yield made
+    made.store.close()
+
+
+def test_a_run_that_is_late_is_told_of_and_then_that_it_came(watched: Any) -> None:
+    watched.scheduler.tick(START, watched.store)
+    due = START.replace(hour=13, minute=0, second=0)
+    watched.scheduler.tick(due + MINUTE, watched.store)
+    assert "sla_missed" not in watched.sweep(due + 19 * MINUTE)
+    assert "sla_missed" in watched.sweep(due + 21 * MINUTE)
+    watched.sweep(due + 22 * MINUTE)
+    assert watched.made.run("p", at=due).success
+    assert "sla_missed" not in watched.sweep(due + 23 * MINUTE)
+    kinds = [event for kind, event in watched.told() if kind == "sla_missed"]
+    assert kinds[0] == "raised"
+    assert kinds[-1] == "resolved"
+
+
+def test_a_queue_that_nobody_works_on(watched: Any) -> None:
+    watched.store.queue.put("dev", [JobRequest("p")], START)
+    assert "queue_stuck" not in watched.sweep(START + 14 * MINUTE)
+    assert "queue_stuck" in watched.sweep(START + 16 * MINUTE)
+    watched.store.workers.hello("w", "worker", "dev", START + 17 * MINUTE)
+    assert "queue_stuck" not in watched.sweep(START + 17 * MINUTE)
+
+
+def test_a_run_that_takes_longer_than_usual(watched: Any) -> None:
+    for _ in range(5):
+        assert watched.made.run("p").success
+    watched.store.queue.put("dev", [JobRequest("p")], START)
+    (claim,) = watched.store.queue.claim("dev", "w", {"default": 1}, START)
+    watched.store.workers.hello("w", "worker", "dev", START)
+    watched.store.queue.heartbeat(claim, START + MINUTE, {"node": "stage", "rows": 5, "rss": 10})
+    assert "run_long" not in watched.sweep(START + MINUTE)
+    assert "run_long" in watched.sweep(START + 2 * MINUTE)
+    seen = monitor_pipeline_execution(claim.run_id, watched.project, now=START + 2 * MINUTE)
+    assert (seen.status, seen.seconds, seen.is_long) == ("running", 120.0, True)
+    assert seen.progress["node"] == "stage"
+    assert seen.usual is not None
+    watched.store.queue.finish(claim, "succeeded", START + 3 * MINUTE)
+    assert "run_long" not in watched.sweep(START + 3 * MINUTE)
+
+
+def test_low_health_is_told_with_its_reasons_and_the_monitor_shows_it(watched: Any) -> None:
+    (watched.made.folder / "a.csv").unlink()
+    for _ in range(3):
+        assert watched.made.run("p").status == "failed"
+    now = datetime.now(UTC) + MINUTE
+    assert "health_low" in watched.sweep(now)
+    monitor = DataPipelineMonitor(watched.made.folder)
+    alerts = asyncio.run(monitor.pipeline_alerts("p"))
+    assert "health_low" in {alert.kind for alert in alerts}
+    assert all(alert.pipeline == "p" and alert.count >= 1 for alert in alerts)
+    assert asyncio.run(monitor.pipeline_alerts("q")) == ()
+    assert asyncio.run(monitor.health_history("p"))[0]["score"] == 0.0
+
+
+def test_nothing_is_looked_at_where_nobody_is_told(make_project: Any) -> None:
+    made = make_project({"pipelines/p.yml": PIPELINE, "a.csv": "id\n1\n"})
+    project = load_project(made.folder)
+    with Store.open(project.metadata) as store:
+        store.queue.put("dev", [JobRequest("p")], START)
+        assert sweep(project, "dev", [], store, START + 60 * MINUTE) == []
+        assert store.alerts.alerts("dev", limit=None) == []
