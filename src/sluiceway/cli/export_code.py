@@ -31,6 +31,10 @@ def command_for(tool: str, title: str) -> click.Command:
 
         project = options.project()
         environment = options.environment_of(project).name
-        write(options, tool, output, force, lambda: exported(tool, project, environment, select or ("*",)))
+        made = exported(tool, project, environment, select or ("*",))
+        for note in made.notes:
+            options.console.note(note, "yellow")
+        more = {"notes": list(made.notes), "pipelines": list(made.pipelines)}
+        write(options, tool, output, force, lambda: made.text, more)
 
     return command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,8 +29,15 @@ def command_for(name: str, help: str, text: Callable[[], str]) -> click.Command:
     return command
 
 
-def write(options: Options, name: str, output: Path | None, force: bool, text: Callable[[], str]) -> None:
-    """To the file, or to stdout; with --json as part of the document."""
+def write(
+    options: Options,
+    name: str,
+    output: Path | None,
+    force: bool,
+    text: Callable[[], str],
+    more: dict[str, Any] | None = None,
+) -> None:
+    """To the file, or to stdout; with --json as part of the document, and ``more`` with it."""
     from sluiceway.spec.yaml_edit import write_text
 
     if output is not None and output.exists() and not force:
@@ -40,4 +48,5 @@ def write(options: Options, name: str, output: Path | None, force: bool, text: C
         options.console.say(f"wrote {output}")
     elif not options.console.json:
         options.console.out.write(made)
-    options.console.document({"export": name, "path": None if output is None else str(output), "text": made})
+    path = None if output is None else str(output)
+    options.console.document({"export": name, "path": path, "text": made, **(more or {})})

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sluiceway.cli.options import Options, common
+from sluiceway.cli.options import Options, common, moment_of
 
 __all__ = ["command"]
 
@@ -23,16 +23,19 @@ def command() -> None:
     type=click.Choice(("queued", "running", "succeeded", "blocked", "failed", "cancelled", "skipped")),
     help="Only runs with this status.",
 )
+@click.option("--at", metavar="TIME", help="Only runs that stand for this moment.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Runs at most.")
 @common
-def list_(options: Options, pipeline: str | None, status: str | None, limit: int) -> None:
+def list_(options: Options, pipeline: str | None, status: str | None, at: str | None, limit: int) -> None:
     """List runs, newest first."""
     from sluiceway.store.store import Store
 
     project = options.project()
     environment = None if options.environment is None else options.environment_of(project).name
     with Store.open(project.metadata) as store:
-        runs = store.runs(pipeline=pipeline, environment=environment, status=status, limit=limit)
+        runs = store.runs(
+            pipeline=pipeline, environment=environment, status=status, limit=limit, nominal_at=moment_of(at)
+        )
     columns = ("run", "kind", "pipeline", "env", "status", "started", "seconds", "published", "quarantined")
     rows = [
         (

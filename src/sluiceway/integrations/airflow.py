@@ -7,31 +7,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.integrations.code import Code, header, literal, name_of
+from sluiceway.integrations.code import Call, Code, Expression, Names, call, listed, literal
+from sluiceway.integrations.outline import Export, Outline, When, begin, moment
 
 if TYPE_CHECKING:
-    from sluiceway.orchestrate.graph import Graph
-    from sluiceway.spec.model import Pipeline, Project
+    from collections.abc import Sequence
 
 __all__ = ["dags"]
 
+_RETRIES = "Airflow counts the tries, as `retry:` says; what the gate blocked is not tried again."
+_GRACE = 60
+_SDK = (
+    "DAG Asset AssetAll AssetAny AssetOrTimeSchedule CronTriggerTimetable DeltaTriggerTimetable "
+    "MultipleCronTriggerTimetable"
+)
+_TAKEN = "ENVIRONMENT PROJECT SluicewayOperator datetime os timedelta timezone"
+
 
 def _operator() -> type:
-    from airflow.exceptions import AirflowException, AirflowFailException
     from airflow.sdk import BaseOperator
 
     from sluiceway.integrations.elsewhere import Blocked, Failed, Sluiceway, summary
 
+    try:
+        from airflow.sdk.exceptions import AirflowException, AirflowFailException
+    except ImportError:  # Airflow 3.0
+        from airflow.exceptions import AirflowException, AirflowFailException
+
     class SluicewayOperator(BaseOperator):  # type: ignore[misc]
-        """One run of a pipeline of ours. A gate that blocks fails the task at once, without another try.
+        """One run of a pipeline of ours. What the run said is its XCom, and on its outlets' events.
+
+        A gate that blocks fails the task at once, without another try; so does what another try would not
+        help, such as a wrong setting or a run whose time is over. Airflow counts the other tries, and the
+        run itself makes one. A task that is killed, or whose ``execution_timeout`` is over, stops its run,
+        which then publishes nothing.
 
         Args:
             pipeline: its name. project: its folder. environment: ``--env``, the project's first if absent.
-            at: the moment that the run stands for; Airflow's logical date, where the DAG run has one.
-            command: our command, if neither ``SLUICEWAY_BIN`` nor the path has it.
+            at: the moment that the run stands for; the DAG run's logical date if absent, where it has one.
+            variables: of the pipeline's SQL, as ``--vars`` gives them.
+            command: our command, where it is neither in ``SLUICEWAY_BIN`` nor on the path.
         """
 
-        template_fields = ("pipeline", "at", "variables")
+        template_fields = ("pipeline", "project", "environment", "at", "variables")
+        ui_color = "#d3ecf5"
 
         def __init__(
             self,
@@ -39,7 +58,7 @@ def _operator() -> type:
             pipeline: str,
             project: str,
             environment: str | None = None,
-            at: str | None = "{{ logical_date.isoformat() if logical_date else '' }}",
+            at: str | None = None,
             variables: dict[str, Any] | None = None,
             command: str | None = None,
             **kwargs: Any,
@@ -50,19 +69,25 @@ def _operator() -> type:
             self._run: Sluiceway | None = None
 
         def execute(self, context: Any) -> dict[str, Any]:
-            self._run = Sluiceway(self.project, self.environment, self.command)
+            run = self._run = Sluiceway(self.project, self.environment, self.command)
             try:
-                document = self._run.run(
-                    self.pipeline, at=self.at or None, variables=self.variables, log=self.log.info
+                document = run.run(
+                    self.pipeline,
+                    at=self.at or _logical(context),
+                    variables=self.variables,
+                    log=self.log.info,
                 )
             except Blocked as error:
                 raise AirflowFailException(str(error)) from None
             except Failed as error:
                 raise (AirflowFailException if error.final else AirflowException)(str(error)) from None
             self.log.info("%s", summary(document))
-            return {
-                key: document.get(key) for key in ("run_id", "status", "records", "quality_score", "snapshot")
-            }
+            told = ("run_id", "status", "verdict", "records", "quality_score", "snapshot")
+            said = {key: document.get(key) for key in told}
+            events = context.get("outlet_events")
+            for outlet in self.outlets if events is not None else ():
+                events[outlet].extra = said
+            return said
 
         def on_kill(self) -> None:
             if self._run is not None:
@@ -72,6 +97,12 @@ def _operator() -> type:
     return SluicewayOperator
 
 
+def _logical(context: Any) -> str | None:
+    """A DAG run that assets started has no logical date."""
+    at = getattr(context.get("dag_run"), "logical_date", None)
+    return None if at is None else str(at.isoformat())
+
+
 def __getattr__(name: str) -> Any:
     if name != "SluicewayOperator":
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
@@ -79,68 +110,100 @@ def __getattr__(name: str) -> Any:
     return made
 
 
-def dags(project: Project, pipelines: list[Pipeline], graph: Graph, folder: str) -> str:
-    """A file with one DAG a pipeline. What runs by the clock keeps its cron; what needs other pipelines, and
-    has no clock, runs when their tables were loaded."""
-    code = Code(header("Airflow 3", project.name))
-    code += "from datetime import timedelta\n"
-    code += "from airflow.sdk import DAG, Asset, CronTriggerTimetable"
-    code += "from sluiceway.integrations.airflow import SluicewayOperator\n"
-    code += f"PROJECT = {literal(folder)}"
-    code += f"ENVIRONMENT = {literal(pipelines[0].environment.name if pipelines else None)}\n"
-    tables = sorted({str(p.destination.table) for p in pipelines})
-    for table in tables:
-        code += f"{name_of(table).upper()} = Asset({literal(table)})"
-    for pipeline in pipelines:
-        code += "\n"
-        _dag(code, pipeline, graph)
-    return code.text()
-
-
-def _dag(code: Code, pipeline: Pipeline, graph: Graph) -> None:
-    inputs = [
-        name_of(str(graph.nodes[need].output)).upper()
-        for need in (graph.upstream(pipeline.name) if pipeline.name in graph.nodes else ())
+def dags(project: str, folder: str, environment: str, outlines: Sequence[Outline]) -> Export:
+    """A file with one DAG a pipeline. What runs by the clock keeps its cron; what waits for tables runs when
+    they were loaded."""
+    names = Names(_SDK, _TAKEN)
+    tables = sorted({table for o in outlines for table in (o.table, *o.reads, *o.when.datasets)})
+    assets = {table: names.of(table, table.upper()) for table in tables}
+    body, notes = Code(), list[str]()
+    for outline in outlines:
+        body.blank(2 if outline is outlines[0] else 1)
+        lost = _lost(outline)
+        notes += [f"{outline.name}: Airflow has nothing for {what}" for what in lost]
+        for what in lost:
+            body.put(f"# Not in this file: {what}")
+        _dag(body, outline, assets)
+    code = begin("Airflow 3", "airflow", project, outlines, _RETRIES)
+    text = body.text()
+    code.put("import os")
+    timed = [
+        name for name in ("datetime", "timedelta", "timezone") if f"{name}(" in text or f"{name}." in text
     ]
-    retries = max(0, pipeline.retry.attempts - 1)
-    code += "with DAG("
-    with code.indented():
-        code += f"dag_id={literal(pipeline.name)},"
-        if pipeline.description:
-            code += f"description={literal(pipeline.description)},"
-        code += f"schedule={_schedule(pipeline, inputs)},"
-        code += "catchup=False,"
-        code += "max_active_runs=1,"
-        code += f"tags={literal(['sluiceway', *pipeline.tags])},"
-        code += "default_args={"
-        with code.indented():
-            code += f"'owner': {literal(pipeline.owner or 'sluiceway')},".replace("'owner'", '"owner"')
-            code += f'"retries": {retries},'
-            code += f'"retry_delay": timedelta(seconds={pipeline.retry.delay:g}),'
-            code += f'"retry_exponential_backoff": {pipeline.retry.backoff == "exponential"},'
-            if pipeline.timeout:
-                code += f'"execution_timeout": timedelta(seconds={pipeline.timeout:g}),'
-        code += "},"
-    code += "):"
-    with code.indented():
-        code += "SluicewayOperator("
-        with code.indented():
-            code += 'task_id="run",'
-            code += f"pipeline={literal(pipeline.name)},"
-            code += "project=PROJECT,"
-            code += "environment=ENVIRONMENT,"
-            if inputs:
-                code += f"inlets=[{', '.join(inputs)}],"
-            code += f"outlets=[{name_of(str(pipeline.destination.table)).upper()}],"
-        code += ")"
+    if timed:
+        code.imports("datetime", timed)
+    code.blank()
+    code.imports("airflow.sdk", [name for name in _SDK.split() if f"{name}(" in text or name == "Asset"])
+    code.imports("sluiceway.integrations.airflow", ["SluicewayOperator"])
+    code.blank()
+    code.put("PROJECT = ", call("os.environ.get", '"SLUICEWAY_PROJECT"', literal(folder)))
+    code.put(f"ENVIRONMENT = {literal(environment)}")
+    code.blank()
+    for table, name in assets.items():
+        code.put(f"{name} = ", call("Asset", literal(table)))
+    return Export(code.text() + "\n" + text, tuple(notes))
 
 
-def _schedule(pipeline: Pipeline, inputs: list[str]) -> str:
-    spec = pipeline.schedule
-    if spec is not None and spec.crons:
-        return f"CronTriggerTimetable({literal(spec.crons[0])}, timezone={literal(spec.timezone)})"
-    if spec is not None and spec.every is not None:
-        return f"timedelta(seconds={spec.every:g})"
-    if inputs:
-        return f"({' & '.join(inputs)})" if len(inputs) > 1 else f"[{inputs[0]}]"
-    return "None"
+def _dag(code: Code, outline: Outline, assets: dict[str, str]) -> None:
+    when, owner = outline.when, outline.owner
+    code.put("with ", call(
+        "DAG",
+        dag_id=literal(outline.name),
+        description=literal(outline.description) if outline.description else None,
+        schedule=_schedule(when, assets),
+        start_date=moment(when.start),
+        end_date=moment(when.end),
+        catchup=literal(when.catchup),
+        max_active_runs="1",
+        tags=literal(["sluiceway", *outline.tags]),
+    ), ":")  # fmt: skip
+    again = outline.attempts > 1
+    inlets = [assets[table] for table in outline.reads]
+    with code.indented():
+        code.put(call(
+            "SluicewayOperator",
+            task_id='"run"',
+            pipeline=literal(outline.name),
+            project="PROJECT",
+            environment="ENVIRONMENT",
+            owner=literal(owner) if owner else None,
+            retries=literal(outline.attempts - 1),
+            retry_delay=_seconds(outline.delay) if again else None,
+            retry_exponential_backoff="2.0" if again and outline.backoff == "exponential" else None,
+            # our own time limit speaks first: it says so in the run's record, and is not tried again
+            execution_timeout=None if outline.timeout is None else _seconds(outline.timeout + _GRACE),
+            priority_weight=literal(outline.priority + 1) if outline.priority > 0 else None,
+            inlets=listed(list(inlets)) if inlets else None,
+            outlets=listed([assets[outline.table]]),
+        ))  # fmt: skip
+
+
+def _seconds(seconds: float) -> Call:
+    return call("timedelta", seconds=f"{seconds:g}")
+
+
+def _schedule(when: When, assets: dict[str, str]) -> Expression:
+    crons, timezone, every = when.clock
+    clock: Expression | None = None
+    if crons:
+        name = "CronTriggerTimetable" if len(crons) == 1 else "MultipleCronTriggerTimetable"
+        clock = call(name, *[literal(cron) for cron in crons], timezone=literal(timezone))
+    elif every is not None:
+        clock = call("DeltaTriggerTimetable", _seconds(every))
+    waits: list[Expression] = [assets[table] for table in when.datasets]
+    tables = listed(waits) if len(waits) == 1 else call("AssetAny" if when.any else "AssetAll", *waits)
+    if clock is None:
+        return tables if waits else "None"
+    return call("AssetOrTimeSchedule", timetable=clock, assets=tables) if waits else clock
+
+
+def _lost(outline: Outline) -> list[str]:
+    """What its file says that Airflow has no words for."""
+    when, lost = outline.when, list(outline.when.lost)
+    if when.crons and when.every is not None:
+        lost.append(f"every: {when.every:g} s, beside cron")
+    if outline.attempts > 2 and outline.backoff == "linear":
+        lost.append("retry.backoff: linear; the delay stays the same")
+    if outline.priority < 0:
+        lost.append(f"priority: {outline.priority}")
+    return lost

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import ConfigError, SluicewayError
+from sluiceway.integrations.outline import Export, Outline, outlined
 from sluiceway.orchestrate.graph import Graph
 from sluiceway.orchestrate.select import chosen
 from sluiceway.plan.build import names_read
@@ -15,7 +17,7 @@ from sluiceway.plan.nodes import AuditGate, AuditSource
 from sluiceway.run.resolve import resolved
 from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.project import find_pipeline
-from sluiceway.spec.resolve import resolve
+from sluiceway.spec.resolve import environment_of, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,12 +31,14 @@ TOOLS = ("airflow", "dagster", "luigi", "prefect")
 
 def exported(
     tool: str, project: Project, environment: str | None = None, select: Sequence[str] = ("*",)
-) -> str:
+) -> Export:
     """The file for ``tool``: one of ``TOOLS``.
 
     Raises:
-        ConfigError: no such tool, nothing selected, a file that can't be read.
+        ConfigError: no such tool, nothing selected, a file that can't be read, what the tool can't have.
     """
+    if tool not in TOOLS:
+        raise ConfigError(f"there is no export to '{tool}'", hint=f"expected one of: {', '.join(TOOLS)}")
     graph = Graph.load(project, environment)
     for error in graph.broken.values():
         raise error
@@ -43,29 +47,39 @@ def exported(
         resolve(PipelineConfig.load(find_pipeline(project, name)), project, environment=environment)
         for name in names
     ]
+    outlines, notes = [], []
+    for pipeline in pipelines:
+        outline = outlined(pipeline, graph, names)
+        if tool == "dagster":
+            outline, unknown = _with_checks(outline, pipeline)
+            notes += unknown
+        outlines.append(outline)
+    made = _written(tool, project, environment_of(project, environment).name, outlines)
+    return Export(made.text, (*notes, *made.notes), tuple(_document(outline) for outline in outlines))
+
+
+def _written(tool: str, project: Project, environment: str, outlines: list[Outline]) -> Export:
     folder = str(project.folder)
     match tool:
         case "airflow":
             from sluiceway.integrations.airflow import dags
 
-            return dags(project, pipelines, graph, folder)
+            return dags(project.name, folder, environment, outlines)
         case "luigi":
             from sluiceway.integrations.luigi import tasks
 
-            return tasks(project, pipelines, graph, folder)
+            return tasks(project.name, folder, environment, outlines)
         case "prefect":
             from sluiceway.integrations.prefect import flows
 
-            return flows(project, pipelines, graph, folder)
-        case "dagster":
-            from sluiceway.integrations.dagster import assets
+            return flows(project.name, folder, environment, outlines)
+    from sluiceway.integrations.dagster import assets
 
-            return assets(project, pipelines, graph, folder, {p.name: _checks(p) for p in pipelines})
-    raise ConfigError(f"there is no export to '{tool}'", hint=f"expected one of: {', '.join(TOOLS)}")
+    return assets(project.name, folder, environment, outlines)
 
 
-def _checks(pipeline: Pipeline) -> list[str]:
-    """Ids of its checks, out of its plan; of a pipeline whose sources can't be reached now none are known."""
+def _with_checks(outline: Outline, pipeline: Pipeline) -> tuple[Outline, list[str]]:
+    """With the checks of its plan; where its sources can't be reached now, without, and a note says so."""
     with tempfile.TemporaryDirectory(prefix="sluiceway-") as scratch:
         try:
             with resolved(
@@ -75,7 +89,20 @@ def _checks(pipeline: Pipeline) -> list[str]:
                 named=names_read(pipeline),
             ) as opened:
                 plan = opened.plan()
-        except SluicewayError:
-            return []
+        except SluicewayError as error:
+            said = " ".join(str(error).split())
+            return outline, [
+                f"{pipeline.name}: its checks are left out, since it can't be planned now: {said}"
+            ]
     audits = [*plan.select(AuditSource), *plan.select(AuditGate)]
-    return list(dict.fromkeys(check.id for audit in audits for check in audit.checks))
+    found = dict.fromkeys(check.id for audit in audits for check in audit.checks)
+    return replace(outline, checks=tuple(found)), []
+
+
+def _document(outline: Outline) -> dict[str, Any]:
+    """For ``--json``."""
+    made = asdict(outline)
+    for key in ("start", "end"):
+        at = made["when"][key]
+        made["when"][key] = None if at is None else at.isoformat()
+    return made

@@ -74,6 +74,7 @@ def list_runs(
     status: str | None = None,
     environment: str | None = None,
     kind: str | None = None,
+    nominal_at: datetime | None = None,
 ) -> list[dict[str, Any]]:
     statement = (
         select(*_RUN)
@@ -81,7 +82,9 @@ def list_runs(
         .order_by(runs.c.started_at.desc(), runs.c.id.desc())
         .limit(limit)
     )
-    statement = _filter(statement, pipeline=pipeline, status=status, environment=environment, kind=kind)
+    statement = _filter(
+        statement, pipeline=pipeline, status=status, environment=environment, kind=kind, nominal_at=nominal_at
+    )
     return [_run_document(row) for row in con.execute(statement).mappings()]
 
 

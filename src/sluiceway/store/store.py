@@ -315,12 +315,15 @@ class Store:
         status: str | None = None,
         environment: str | None = None,
         kind: str | None = None,
+        nominal_at: datetime | None = None,
     ) -> list[dict[str, Any]]:
-        """Runs, newest first: the fields of ``run --json`` without checks and nodes."""
+        """Runs, newest first: the fields of ``run --json`` without checks and nodes. ``nominal_at``: only
+        those that stand for this moment."""
         with self._read() as con:
             return reads.list_runs(
-                con, limit, pipeline=pipeline, status=status, environment=environment, kind=kind
-            )
+                con, limit, pipeline=pipeline, status=status, environment=environment, kind=kind,
+                nominal_at=nominal_at,
+            )  # fmt: skip
 
     def run(self, run_id: str) -> dict[str, Any]:
         """One run whole: attempts, nodes, checks with samples, quarantine, SQL, configuration.
