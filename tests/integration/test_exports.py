@@ -1,222 +1,197 @@
-"""Exports to other orchestrators, run by the real tools: our runs, in order, with our verdict."""
+"""Exports to other orchestrators: the files, and Luigi, which runs them: in order, once, with our verdict."""
 
 from __future__ import annotations
 
 import ast
 import json
-import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.orchestrated import (
+    FILES,
+    LOST,
+    add_long,
+    environment_of,
+    judge,
+    listed,
+    run_in,
+    runs_of,
+    wait_for_work,
+)
 
+from sluiceway.cli.app import invoke
+from sluiceway.errors import ConfigError
 from sluiceway.integrations.exporting import TOOLS, exported
 from sluiceway.spec.project import load_project
 
-SOURCE = Path(__file__).parents[2] / "src"
-FILES = {
-    "a.csv": "id,v\n1,5\n2,-3\n3,9\n",
-    "pipelines/raw.yml": """\
-pipeline: raw
-description: Rows "as" they come
-owner: data
-schedule: "0 6 * * *"
-timezone: Europe/Amsterdam
-retry: {attempts: 3, delay: 1s}
+ODD = {
+    "pipelines/a-b.yml": """\
+pipeline: a-b
+description: "Ends in a quote: \\"x\\\\\\""
+depends_on: ["dataset:ext.rates"]
+priority: 3
+retry: {attempts: 4, delay: 2s, backoff: linear}
+schedule:
+  cron: ["0 9 * * 1-5", "30 10 * * 6"]
+  every: 90s
+  datasets: [raw.a, mart.a]
+  when: all
+  files: in/*.csv
+  start: 2026-01-01
+  end: 2027-01-01
+  catchup: all
+  jitter: 5m
 sources: {a: {type: csv, path: a.csv}}
-rules:
-  - range: {column: v, min: 0}
-    on_fail: quarantine
-destination: {table: raw.a, mode: merge, primary_key: id}
+destination: {table: DAG, mode: replace}
 """,
-    "pipelines/mart.yml": """\
-pipeline: mart
-timeout: 10m
-sources: {a: {type: ducklake, table: raw.a}}
-transform: [{derive: {w: v * 2}}]
-destination: {table: mart.a, mode: replace}
-""",
-    "pipelines/bad.yml": """\
-pipeline: bad
-schedule: every 2h
-retry: {attempts: 3, delay: 1s}
+    "pipelines/a.b.yml": """\
+pipeline: a.b
+schedule: {datasets: [raw.a, mart.a]}
 sources: {a: {type: csv, path: a.csv}}
-rules: [{range: {column: v, min: 0}}]
-destination: {table: mart.bad, mode: replace}
+destination: {table: dag, mode: replace}
+""",
+    "pipelines/All.yml": """\
+pipeline: All
+schedule: every 7h
+sources: {a: {type: csv, path: a.csv}}
+destination: {table: größe, mode: replace}
+""",
+    "pipelines/flow.yml": """\
+pipeline: flow
+depends_on: ["pipeline:All"]
+sources: {a: {type: csv, path: a.csv}}
+destination: {table: os, mode: replace}
 """,
 }
 
 
 @pytest.fixture
 def made(make_project: Any) -> Any:
-    project = make_project(FILES)
-    for tool in TOOLS:
-        project.write(f"ex_{tool}.py", exported(tool, load_project(project.folder)))
-    return project
+    return make_project(FILES, settings='project: "sh\\"op"\n')
 
 
-def run_in(made: Any, python: str, *arguments: str, **more: str) -> str:
-    """What the tool said. Whether it calls the whole a failure is its own affair."""
-    environment = {
-        **os.environ, **more, "PYTHONPATH": f"{SOURCE}:{made.folder}", "HOME": str(made.folder),
-        "SLUICEWAY_BIN": f"{sys.executable} -m sluiceway",
-    }  # fmt: skip
-    done = subprocess.run(
-        [python, *arguments], cwd=made.folder, env=environment, capture_output=True, text=True, timeout=280,
-        check=False,
-    )  # fmt: skip
-    return done.stdout + done.stderr
-
-
-def runs_of(made: Any) -> list[tuple[str, str]]:
-    """(pipeline, status) of every run, in the order of time."""
-    command = [sys.executable, "-m", "sluiceway", "runs", "list", "--json", "--project", str(made.folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return [(run["pipeline"], run["status"]) for run in reversed(json.loads(done.stdout)["runs"])]
-
-
-def judge(made: Any) -> None:
-    """Each pipeline ran once, what needs another after it; the blocked one was not tried again."""
-    runs = runs_of(made)
-    assert sorted(runs) == [("bad", "blocked"), ("mart", "succeeded"), ("raw", "succeeded")]
-    assert runs.index(("raw", "succeeded")) < runs.index(("mart", "succeeded"))
-    assert made.rows("mart.a") == [(1, 5, 10), (3, 9, 18)]
-    assert not made.exists("mart.bad")
+def text_of(made: Any, tool: str) -> str:
+    return exported(tool, load_project(made.folder)).text
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_an_export_is_python_and_says_the_same_twice(made: Any, tool: str) -> None:
-    text = (made.folder / f"ex_{tool}.py").read_text()
-    tree = ast.parse(text)
-    assert ast.get_docstring(tree)
-    assert exported(tool, load_project(made.folder)) == text
-    assert "\t" not in text
-    assert max(len(line) for line in text.splitlines()) < 160
+@pytest.mark.parametrize("more", [{}, ODD], ids=["plain", "odd"])
+def test_an_export_is_black_s_and_says_the_same_twice(made: Any, tool: str, more: dict[str, str]) -> None:
+    for path, text in more.items():
+        made.write(path, text)
+    text = text_of(made, tool)
+    assert "sh'op" in (ast.get_docstring(ast.parse(text)) or "")
+    assert "pipelines/raw.yml" in text
+    assert text_of(made, tool) == text
+    ruff = [str(Path(sys.executable).with_name("ruff")), "format", "--isolated", "--diff", "-"]
+    done = subprocess.run(ruff, input=text, capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert done.returncode == 0, done.stderr
+    # no name is defined twice, and none is undefined or imported in vain
+    ruff = [ruff[0], "check", "--isolated", "--select", "F,E9", "-"]
+    assert subprocess.run(ruff, input=text, capture_output=True, text=True, check=False).returncode == 0
 
 
-def test_luigi_runs_them_in_order_and_not_twice(made: Any) -> None:
+def test_names_of_an_export_are_apart(made: Any) -> None:
+    for path, text in ODD.items():
+        made.write(path, text)
+    for tool, names in (
+        ("airflow", {'MAIN_DAG = Asset("main.DAG")', 'MAIN_DAG_2 = Asset("main.dag")'}),
+        ("dagster", {"a_b = sluiceway_asset(", "a_b_2 = sluiceway_asset(", "All = sluiceway_asset("}),
+        ("luigi", {"class AB(SluicewayTask):", "class AB_2(SluicewayTask):", "class All_2(SluicewayTask):"}),
+        ("prefect", {"a_b = sluiceway_task(", "a_b_2 = sluiceway_task(", "flow_2 = sluiceway_task("}),
+    ):
+        text = "\n" + text_of(made, tool)
+        assert {name for name in names if f"\n{name}" not in text} == set(), tool
+
+
+def test_an_export_says_what_the_tool_has_no_words_for(made: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    for path, text in ODD.items():
+        made.write(path, text)
+    arguments = ["export", "airflow", "--project", str(made.folder), "--select", "a-b", "--json"]
+    assert invoke(arguments) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert [note.partition(" for ")[2] for note in document["notes"]] == [
+        "files: in/*.csv", "jitter: 300 s", "every: 90 s, beside cron",
+        "retry.backoff: linear; the delay stays the same",
+    ]  # fmt: skip
+    for note in document["notes"]:
+        assert note in err
+        assert f"# Not in this file: {note.partition(' for ')[2]}" in document["text"]
+    (about,) = document["pipelines"]
+    assert (about["name"], about["table"], about["reads"]) == (
+        "a-b",
+        "main.DAG",
+        ["ext.rates", "mart.a", "raw.a"],
+    )
+    assert about["when"]["start"] == "2026-01-01T00:00:00+00:00"
+
+
+def test_two_loaders_of_one_table_are_no_assets_of_dagster(made: Any) -> None:
+    made.write("pipelines/too.yml", FILES["pipelines/bad.yml"].replace("pipeline: bad", "pipeline: too"))
+    with pytest.raises(ConfigError, match=r"mart\.bad, and Dagster has one asset a table"):
+        text_of(made, "dagster")
+    assert text_of(made, "airflow").count("MART_BAD = ") == 1
+
+
+LUIGI = ("-m", "luigi", "--local-scheduler", "--module")
+
+
+@pytest.fixture
+def luigi(made: Any) -> Any:
     pytest.importorskip("luigi", reason="no Luigi: pip install luigi")
-    moment = ("--at", "2026-11-27T0600", "--local-scheduler")
-    said = run_in(made, sys.executable, "-m", "luigi", "--module", "ex_luigi", "All", *moment)
-    judge(made)
+    made.write("ex_luigi.py", text_of(made, "luigi"))
+    return made
+
+
+def test_luigi_runs_them_in_order_and_not_twice(luigi: Any) -> None:
+    moment = ("--at", "2026-11-27T0600")
+    said = run_in(luigi, sys.executable, *LUIGI, "ex_luigi", "All", *moment)
+    judge(luigi)
     assert "range:v (block): 1 of 3" in said
-    said = run_in(made, sys.executable, "-m", "luigi", "--module", "ex_luigi", "Mart", *moment)
+    assert {run["nominal_at"] for run in listed(luigi)} == {"2026-11-27T06:00:00.000000Z"}
+    said = run_in(luigi, sys.executable, *LUIGI, "ex_luigi", "Mart", *moment)
     assert "1 complete ones were encountered" in said
-    assert len(runs_of(made)) == 3  # its target was there
+    assert len(runs_of(luigi)) == 3  # its target was there
+    done = (
+        "from datetime import datetime; import ex_luigi\n"
+        "moments = [datetime(2026, 11, 27, hour) for hour in (5, 6, 7)]\n"
+        "print([at.hour for at in ex_luigi.Raw.bulk_complete(moments)])"
+    )
+    assert run_in(luigi, sys.executable, "-c", done).strip() == "[6]"
 
 
-@pytest.fixture(scope="session")
-def orchestrators() -> str:
-    return _installed("orchestrators")
+def test_luigi_that_keeps_alive_does_not_begin_a_run_again(luigi: Any) -> None:
+    """What the gate blocked is not judged again; a lost connection is tried as often as ``retry:`` says."""
+    luigi.write("pipelines/lost.yml", LOST)
+    luigi.write("ex_luigi.py", text_of(luigi, "luigi"))
+    keep = (
+        "--worker-keep-alive", "--worker-wait-interval", "0.1", "--scheduler-retry-delay", "0",
+        "--scheduler-retry-count", "2", "--at", "2026-11-27T0600", "--workers", "2",
+    )  # fmt: skip
+    said = run_in(luigi, sys.executable, *LUIGI, "ex_luigi", "Bad", *keep)
+    assert said.count("running   Bad(") == 2, said  # Luigi tries; we don't
+    run_in(luigi, sys.executable, *LUIGI, "ex_luigi", "Lost", *keep)
+    assert runs_of(luigi) == [("bad", "blocked"), ("lost", "failed")]
+    assert [run["attempt"] for run in listed(luigi)] == [1, 2]
 
 
-@pytest.fixture(scope="session")
-def airflow() -> str:
-    return _installed("airflow")
-
-
-def _installed(name: str) -> str:
-    from scripts import orchestrators
-    from scripts.servers import ServerUnavailableError
-
-    if os.environ.get("SLUICEWAY_SERVERS") == "off":
-        pytest.skip(f"no {name}: SLUICEWAY_SERVERS=off")
-    try:
-        return str(orchestrators.install(name))
-    except ServerUnavailableError as error:
-        pytest.skip(str(error))
-
-
-DAGSTER = """
-import dagster, json, ex_dagster
-with dagster.DagsterInstance.ephemeral() as instance:
-    done = dagster.materialize(list(ex_dagster.defs.assets), instance=instance, raise_on_error=False)
-    print("SAID", json.dumps({
-        "success": done.success,
-        "made": sorted(e.asset_key.to_user_string() for e in done.get_asset_materialization_events()),
-        "checks": sorted([c.asset_key.to_user_string(), c.check_name, c.passed]
-                         for c in done.get_asset_check_evaluations()),
-        "retried": [e.step_key for e in done.all_events if "RETRY" in e.event_type_value],
-        "cron": [s.cron_schedule for s in ex_dagster.defs.schedules],
-    }))
-"""
-
-
-@pytest.mark.slow
-def test_dagster_materialises_them_with_their_checks(made: Any, orchestrators: str) -> None:
-    from scripts.orchestrators import QUIET
-
-    said = run_in(made, orchestrators, "-c", DAGSTER, **QUIET)
-    document = json.loads(next(line for line in said.splitlines() if line.startswith("SAID"))[5:])
-    assert document == {
-        "success": False,
-        "made": ["mart/a", "raw/a"],
-        "checks": [
-            ["mart/bad", "range_v", False], ["raw/a", "not_null_id", True], ["raw/a", "range_v", False],
-            ["raw/a", "unique_id", True],
-        ],
-        "retried": [],
-        "cron": ["0 6 * * *"],
-    }  # fmt: skip
-    judge(made)
-
-
-PREFECT = """
-import ex_prefect
-try:
-    ex_prefect.everything("2026-11-28T06:00:00+00:00")
-except Exception as error:
-    print("SAID", type(error).__name__)
-"""
-
-
-@pytest.mark.slow
-def test_prefect_runs_them_in_order(made: Any, orchestrators: str) -> None:
-    from scripts.orchestrators import QUIET
-
-    said = run_in(made, orchestrators, "-c", PREFECT, PREFECT_HOME=str(made.folder / "prefect"), **QUIET)
-    assert "SAID Blocked" in said
-    judge(made)
-
-
-AIRFLOW = """
-import json, sys
-from airflow.dag_processing.dagbag import DagBag
-bag = DagBag(sys.argv[1])
-print("SAID", json.dumps({"errors": bag.import_errors, "dags": {
-    name: [repr(getattr(dag.timetable, "expression", None)), [t.task_type for t in dag.tasks],
-           dag.tasks[0].retries,
-           [asset.name for asset in dag.tasks[0].outlets]]
-    for name, dag in sorted(bag.dags.items())}}))
-for name in ("raw", "mart", "bad"):
-    done = bag.dags[name].test()
-    print("STATE", name, done.state)
-"""
-
-
-@pytest.mark.slow
-def test_airflow_parses_and_runs_the_dags(made: Any, airflow: str) -> None:
-    from scripts.orchestrators import QUIET
-
-    home = {
-        "AIRFLOW_HOME": str(made.folder / "airflow"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(made.folder / "dags"), **QUIET,
-    }  # fmt: skip
-    made.write("dags/ex.py", (made.folder / "ex_airflow.py").read_text())
-    run_in(made, airflow, "-m", "airflow", "db", "migrate", **home)
-    said = run_in(made, airflow, "-c", AIRFLOW, str(made.folder / "dags"), **home)
-    document = json.loads(next(line for line in said.splitlines() if line.startswith("SAID"))[5:])
-    assert document["errors"] == {}
-    assert {name: facts[1:] for name, facts in document["dags"].items()} == {
-        "bad": [["SluicewayOperator"], 2, ["mart.bad"]],
-        "mart": [["SluicewayOperator"], 0, ["mart.a"]],
-        "raw": [["SluicewayOperator"], 2, ["raw.a"]],
-    }
-    assert "0 6 * * *" in document["dags"]["raw"][0]
-    states = dict(line.split()[1:3] for line in said.splitlines() if line.startswith("STATE"))
-    assert {name: state.rpartition(".")[2].lower() for name, state in states.items()} == {
-        "raw": "success", "mart": "success", "bad": "failed",
-    }  # fmt: skip
-    judge(made)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_luigi_that_is_ended_leaves_no_run_behind(luigi: Any, workers: str) -> None:
+    add_long(luigi)
+    luigi.write("ex_luigi.py", text_of(luigi, "luigi"))
+    command = [sys.executable, *LUIGI, "ex_luigi", "Long", "--at", "2026-11-27T0600", "--workers", workers]
+    process = subprocess.Popen(
+        command, cwd=luigi.folder, env=environment_of(luigi), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    wait_for_work(luigi, process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM
+    assert runs_of(luigi) == [("long", "cancelled")]
+    assert not luigi.exists("mart.long")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import queue
 import shlex
@@ -157,11 +158,14 @@ class Sluiceway:
     def _lines(self, lines: queue.SimpleQueue[str | None], process: subprocess.Popen[str]) -> Iterator[str]:
         """What it writes, until it has ended; one that does not end when it was told to is killed."""
         told = over = None
+        worker_of = _worker_of()
         while True:
             try:
                 line = lines.get(timeout=_LOOK)
             except queue.Empty:
                 now = time.monotonic()
+                if worker_of is not None and os.getppid() != worker_of:
+                    self.cancel()
                 if process.poll() is not None:
                     # a process that it left behind, such as Spark's, may hold the pipe open
                     over = now if over is None else over
@@ -246,6 +250,13 @@ def _finding(check: dict[str, Any]) -> str:
     if check.get("failing") is None or check.get("total") is None:
         return str(check.get("message") or "failed")
     return f"{check['failing']} of {check['total']}"
+
+
+def _worker_of() -> int | None:
+    """The process that forked us to do its work, as Luigi and Dagster do with ``multiprocessing``: when it is
+    gone, nobody wants the run any more. Of other parents, such as a shell, that is not so."""
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent is not None and parent.pid == os.getppid() else None
 
 
 def _found() -> str:
