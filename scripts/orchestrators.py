@@ -20,7 +20,10 @@ from scripts.servers import ServerUnavailableError  # noqa: E402
 __all__ = ["PACKAGES", "QUIET", "install"]
 
 PACKAGES = {
-    "orchestrators": ("luigi==3.8.1", "dagster==1.13.29", "prefect==3.8.8", "fastapi<0.155"),
+    # Prefect can't schedule on SQLAlchemy 2.1: "Can't evaluate bulk DML statement"
+    "orchestrators": (
+        "luigi==3.8.1", "dagster==1.13.29", "prefect==3.8.8", "fastapi<0.155", "sqlalchemy<2.1",
+    ),  # fmt: skip
     "airflow": ("apache-airflow==3.3.*",),
 }
 QUIET = {

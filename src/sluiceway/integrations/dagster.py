@@ -10,7 +10,7 @@ from sluiceway.errors import ConfigError
 from sluiceway.integrations.code import Code, Expression, Names, call, listed, literal, name_of
 from sluiceway.integrations.outline import Export, Outline, begin
 
-__all__ = ["assets", "check_names", "sluiceway_asset", "sluiceway_assets"]
+__all__ = ["assets", "check_names", "key_of", "sluiceway_asset", "sluiceway_assets"]
 
 _RETRIES = "Dagster counts the tries, as `retry:` says; what the gate blocked is not tried again."
 _DAGSTER = (
@@ -29,6 +29,15 @@ def check_names(ids: Sequence[str]) -> dict[str, str]:
     """
     names = Names()
     return {names.of(id, re.sub(r"\W", "_", id)): id for id in ids}
+
+
+def key_of(table: str) -> list[str]:
+    """The parts of an asset's key, of the letters that Dagster takes.
+
+    >>> key_of("mart.orders"), key_of("mart.größe")
+    (['mart', 'orders'], ['mart', 'gr__e'])
+    """
+    return [re.sub(r"[^A-Za-z0-9_]", "_", part) for part in table.split(".")]
 
 
 def sluiceway_asset(
@@ -63,10 +72,10 @@ def sluiceway_asset(
 
     from sluiceway.integrations.elsewhere import Blocked, Failed, Sluiceway, summary
 
-    key = dagster.AssetKey(table.split("."))
+    key = dagster.AssetKey(key_of(table))
     spec = dagster.AssetSpec(
         key,
-        deps=[dagster.AssetKey(dep.split(".")) for dep in deps],
+        deps=[dagster.AssetKey(key_of(dep)) for dep in deps],
         description=description,
         owners=[owner if "@" in owner else f"team:{name_of(owner)}"] if owner else None,
         tags={re.sub(r"[^\w.-]", "_", tag, flags=re.ASCII)[:63]: "" for tag in tags},
@@ -185,9 +194,9 @@ def assets(project: str, folder: str, environment: str, outlines: Sequence[Outli
     Raises:
         ConfigError: two pipelines load one table, which Dagster has one asset for.
     """
-    loaders: dict[str, str] = {}
+    loaders: dict[tuple[str, ...], str] = {}
     for outline in outlines:
-        other = loaders.setdefault(outline.table, outline.name)
+        other = loaders.setdefault(tuple(key_of(outline.table)), outline.name)
         if other != outline.name:
             raise ConfigError(
                 f"{other} and {outline.name} load {outline.table}, and Dagster has one asset a table",

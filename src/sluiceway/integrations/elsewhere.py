@@ -32,7 +32,7 @@ _GRACE = 30.0
 _LOOK = 0.2
 """Seconds between two looks up from the run's output: how long an exception waits that is raised in a thread
 from outside, as Prefect's time limit is."""
-_LEFT = 2.0
+_LEFT = 1.0
 """Seconds that are waited for the rest of the output of a run that has ended."""
 _ALL: set[Sluiceway] = set()
 """Those of this process whose run goes on."""
