@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,19 @@ def test_the_doors_of_the_pages_open(written: Any) -> None:
     project.write("pipelines/orders.yml", DATA["pipelines/orders.yml"])
     exec(blocks("health", "python")[0], known)
     assert asyncio.run(known["score"](project.folder)) == 100.0
+
+
+def test_a_task_of_the_page_runs_in_luigi(written: Any) -> None:
+    luigi = pytest.importorskip("luigi", reason="no Luigi: pip install luigi")
+    project = written("orchestrators")
+    known: dict[str, Any] = {}
+    (code,) = (text for text in blocks("orchestrators", "python") if "luigi" in text)
+    exec(code, known)  # the page's own code
+    task = known["luigi_task"](datetime.fromisoformat("2026-11-27T06:00"), str(project.folder))
+    task.__class__.command = f"{sys.executable} -m sluiceway"
+    done = luigi.build([task], local_scheduler=True, detailed_summary=True)
+    assert done.status is luigi.LuigiStatusCode.SUCCESS
+    assert project.query("SELECT count(*) FROM {t}", "mart.orders") == [(2,)]
 
 
 def test_the_page_of_health_names_what_there_is() -> None:
