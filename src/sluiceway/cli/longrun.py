@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import click
+
 if TYPE_CHECKING:
     from sluiceway.cli.console import Console
 
-__all__ = ["drained_by_signals", "teller"]
+__all__ = ["drained_by_signals", "metrics_options", "teller"]
 
 _SHOWN = (
     "pipeline",
@@ -26,6 +28,19 @@ _SHOWN = (
     "again",
     "message",
 )
+
+
+def metrics_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--metrics-port`` and ``--metrics-host``."""
+    port = click.option(
+        "--metrics-port", type=click.IntRange(0, 65_535), metavar="PORT",
+        help="Serve Prometheus' metrics on this port; 0 takes a free one.",
+    )  # fmt: skip
+    host = click.option(
+        "--metrics-host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
+        help="The address they are served on, to whoever can reach it.",
+    )  # fmt: skip
+    return port(host(function))
 
 
 def teller(console: Console, *, as_json: bool) -> Callable[[Mapping[str, Any]], None]:
