@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,10 +47,16 @@ def metrics_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def teller(console: Console, *, as_json: bool) -> Callable[[Mapping[str, Any]], None]:
     """Says each event on a line of its own: JSON on stdout, or words on stderr."""
 
+    from sluiceway import logs
+
     def tell(event: Mapping[str, Any]) -> None:
         now = datetime.now(UTC)
         if as_json:
             console.event({"time": now.isoformat(), **event})
+            return
+        if logs.structured():
+            level = logging.WARNING if event.get("error") or event["event"] == "warning" else logging.INFO
+            logs.say("sluiceway.serve", level, str(event.get("message") or event["event"]), **event)
             return
         said = "  ".join(f"{key}={event[key]}" for key in _SHOWN if event.get(key) is not None)
         error = event.get("error")
