@@ -107,7 +107,7 @@ def _too_old(
     promise = promise_of(entry, folder)
     if promise is not None:
         seconds, who = promise
-        late = now - at > timedelta(seconds=seconds)
+        late = (now - at).total_seconds() > seconds
         return f"{who} allows {seconds / 3600:.1f} hours" if late else None
     spec = entry.schedule
     if spec is None or not spec.timed or row is None or row["paused"] or row["last_at"] is None:

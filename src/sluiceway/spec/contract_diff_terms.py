@@ -130,7 +130,8 @@ def promised_age(raw: Mapping[str, Any]) -> float | None:
     >>> promised_age({"slaProperties": [{"property": "latency", "value": 4, "unit": "d"}]})
     345600.0
     """
-    items = [item for item in raw.get("slaProperties") or () if isinstance(item, dict)]
+    declared = raw.get("slaProperties")
+    items = [item for item in declared if isinstance(item, dict)] if isinstance(declared, list) else []
     told = [_number(item) for item in items if str(item.get("property")).lower() in ("latency", "freshness")]
     return min((number for number in told if isinstance(number, float) and number > 0), default=None)
 
