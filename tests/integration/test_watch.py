@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -93,8 +95,30 @@ def test_a_run_that_takes_longer_than_usual(watched: Any) -> None:
     assert (seen.status, seen.seconds, seen.is_long) == ("running", 120.0, True)
     assert seen.progress["node"] == "stage"
     assert seen.usual is not None
+    done = watch(watched, claim.run_id, "--once", "--json")
+    assert (done.returncode, json.loads(done.stdout)["progress"]["node"]) == (0, "stage")
     watched.store.queue.finish(claim, "succeeded", START + 3 * MINUTE)
     assert "run_long" not in watched.sweep(START + 3 * MINUTE)
+
+
+def watch(watched: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sluiceway", "runs", "watch", *arguments], cwd=watched.made.folder,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "code"), [("succeeded", 0), ("failed", 1), ("blocked", 3)])
+def test_who_follows_a_run_ends_with_it_and_as_it_did(watched: Any, status: str, code: int) -> None:
+    now = datetime.now(UTC)
+    watched.store.queue.put("dev", [JobRequest("p")], now)
+    (claim,) = watched.store.queue.claim("dev", "w", {"default": 1}, now)
+    watched.store.queue.finish(claim, status, now + 3 * MINUTE, {"message": "why"})
+    done = watch(watched, claim.run_id)
+    assert (done.returncode, done.stdout.strip()) == (code, f"p: {status}, for 180 s: why")
+    unknown = watch(watched, "nope")
+    assert unknown.returncode == 1
+    assert "the queue knows no run 'nope'" in unknown.stderr
 
 
 def test_low_health_is_told_with_its_reasons_and_the_monitor_shows_it(watched: Any) -> None:

@@ -91,7 +91,7 @@ METRICS = (
     ),
     Described(
         "sluiceway_schedule_lag_seconds", "gauge",
-        "How long after its moment a worker took the last run, of those that a schedule started.",
+        "How long after its moment a worker took the last run, if a schedule started it.",
         ("pipeline",), lambda t, _: (((r.pipeline,), max(0.0, r.lag)) for r in t.last if r.lag is not None),
     ),
     Described(

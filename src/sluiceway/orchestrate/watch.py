@@ -14,6 +14,7 @@ from sluiceway.orchestrate.freshness import stale
 from sluiceway.orchestrate.health import reckon
 from sluiceway.orchestrate.requests import once_key
 from sluiceway.store.store import Store
+from sluiceway.units import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,6 +76,28 @@ class Execution:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    def said(self) -> str:
+        """In words.
+
+        >>> now = {"node": "stage", "rows": 5}
+        >>> Execution("r1", "orders", "running", 1, 180.0, 42.0, True, now, None).said()
+        'orders: running, stage, 5 rows before it, for 180 s, which is long: usually it is 42 s'
+        """
+        parts = [self.status]
+        if self.status == "running" and self.progress.get("node"):
+            parts.append(str(self.progress["node"]))
+        if self.status == "running" and self.progress.get("rows") is not None:
+            parts.append(f"{self.progress['rows']:,} rows before it")
+        if self.progress.get("peak"):
+            parts.append(f"{spoken(self.progress['peak'])} of memory at most")
+        if self.attempt > 1:
+            parts.append(f"try {self.attempt}")
+        if self.seconds is not None:
+            parts.append(f"for {self.seconds:.0f} s{', which is long' if self.is_long else ''}")
+        usually = "" if self.usual is None else f": usually it is {self.usual:.0f} s"
+        wrong = (self.error or {}).get("message")
+        return f"{self.pipeline}: {', '.join(parts)}{usually}" + (f": {wrong}" if wrong else "")
 
 
 def monitor_pipeline_execution(run_id: str, project: Project, *, now: datetime | None = None) -> Execution:
