@@ -234,6 +234,7 @@ def hook() -> Iterator[Hook]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_prometheus_scrapes_it_and_an_alert_reaches_a_webhook(ran: Any, hook: Hook, tmp_path: Path) -> None:
     from scripts import prometheus
     from scripts.servers import ServerUnavailableError

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -231,3 +233,35 @@ def test_a_clock_that_was_put_back_tells_of_nothing(watched: Any) -> None:
     watched.scheduler.tick(at + 121 * MINUTE, watched.store)
     watched.store.queue.claim("dev", "w", {"default": 1}, at + 121 * MINUTE)
     assert watched.sweep(at - 600 * MINUTE) == set()
+
+
+@pytest.mark.slow
+def test_a_channel_that_hangs_holds_up_no_tick(make_project: Any) -> None:
+    every = PIPELINE.replace('"0 * * * *"', "{every: 1s}")
+    with socket.socket() as silent:  # takes connections, and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        silent.settimeout(30)
+        hook = f"webhook+http://127.0.0.1:{silent.getsockname()[1]}/"
+        made = make_project(
+            {"pipelines/p.yml": every}, settings=f"project: test\nalerts: [{{to: '{hook}', throttle: 0}}]\n"
+        )
+        project, queued = load_project(made.folder), threading.Event()
+        with Store.open(project.metadata) as store:  # something to tell: nobody works on what is due
+            store.queue.put("dev", [JobRequest("q")], datetime.now(UTC) - 60 * MINUTE)
+
+        def say(event: Any) -> None:
+            if event["event"] == "run queued":
+                queued.set()
+
+        scheduler = Scheduler(project, "dev", say=say)
+        thread = threading.Thread(target=scheduler.run, args=(0.1,))
+        thread.start()
+        try:
+            with silent.accept()[0]:  # it is being told, and waits for an answer
+                queued.clear()
+                assert queued.wait(4)
+        finally:
+            scheduler.stop()
+            thread.join(timeout=30)
+    assert not thread.is_alive()
