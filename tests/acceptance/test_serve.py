@@ -71,6 +71,7 @@ def demo(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_demo_is_served_on_a_schedule_and_its_health_is_shown(demo: Path) -> None:
     before = len(sluiceway(demo, "runs", "list", "--pipeline", "airlines", "--limit", "1000")["runs"])
     served = Served(demo, "--metrics-port", "0")

@@ -88,6 +88,7 @@ def test_a_run_is_a_trace_and_its_nodes_are_spans(make_project: Any, collector: 
     pytest.importorskip("opentelemetry.sdk", reason="no OpenTelemetry: pip install 'sluiceway[otel]'")
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_DELTA
 
     made = project(make_project, f"{{otel: {{endpoint: '{collector.url}', headers: {{X-Key: s3cret-key}}}}}}")
     result = made.run("p")
@@ -109,6 +110,30 @@ def test_a_run_is_a_trace_and_its_nodes_are_spans(make_project: Any, collector: 
         "sluiceway.runs", "sluiceway.run.duration", "sluiceway.rows.published", "sluiceway.rows.quarantined",
         "sluiceway.quality_score",
     }  # fmt: skip
+    # each run is a process of its own: sums since its start would be the same number for ever
+    metrics = {m.name: m for m in metrics.resource_metrics[0].scope_metrics[0].metrics}
+    assert metrics["sluiceway.runs"].sum.aggregation_temporality == AGGREGATION_TEMPORALITY_DELTA
+    duration = metrics["sluiceway.run.duration"].histogram
+    assert duration.aggregation_temporality == AGGREGATION_TEMPORALITY_DELTA
+    assert duration.data_points[0].count == 1
+
+
+def test_a_check_is_a_trace_and_counts_as_no_run(make_project: Any, collector: Collector) -> None:
+    pytest.importorskip("opentelemetry.sdk", reason="no OpenTelemetry: pip install 'sluiceway[otel]'")
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    made = project(make_project, f"{{otel: {{endpoint: '{collector.url}'}}}}")
+    made.run("p", dry_run=True)
+    trace = ExportTraceServiceRequest.FromString(collector.heard["/v1/traces"])
+    names = {span.name for span in trace.resource_spans[0].scope_spans[0].spans}
+    assert "check p" in names
+    assert "/v1/metrics" not in collector.heard
+
+
+def test_a_statsd_server_whose_name_is_not_known_fails_no_run_and_is_shown(make_project: Any) -> None:
+    result = project(make_project, "{statsd: {host: nowhere.invalid}}").run("p")
+    assert result.success
+    assert any("statsd" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("collector", [400], indirect=True)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sluiceway.alerts.model import SEVERITIES
-from sluiceway.orchestrate.metrics import METRICS
+from sluiceway.orchestrate.metrics import LEFT_OUT, METRICS, UP
 from sluiceway.orchestrate.watch import KINDS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -96,7 +96,9 @@ def test_a_task_of_the_page_runs_in_luigi(written: Any) -> None:
 def test_the_page_of_health_names_what_there_is() -> None:
     page = (DOCS / "health.md").read_text("utf-8")
     for metric in METRICS:
-        name = f"{metric.name}_total" if metric.kind == "counter" else metric.name
-        assert f"| `{name}` | {metric.kind} | {', '.join(metric.labels)} | {metric.help} |" in page
+        assert f"| `{metric.shown}` | {metric.kind} | {', '.join(metric.labels)} | {metric.help} |" in page
+    for name, help in (UP, LEFT_OUT):
+        assert f"| `{name}` |" in page
+        assert help in page
     for kind in KINDS:
         assert re.search(rf"\| `{kind}` \| ({'|'.join(SEVERITIES)}) \|", page)

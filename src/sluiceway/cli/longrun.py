@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,10 +10,12 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+import click
+
 if TYPE_CHECKING:
     from sluiceway.cli.console import Console
 
-__all__ = ["drained_by_signals", "teller"]
+__all__ = ["drained_by_signals", "metrics_options", "teller"]
 
 _SHOWN = (
     "pipeline",
@@ -28,13 +31,32 @@ _SHOWN = (
 )
 
 
+def metrics_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--metrics-port`` and ``--metrics-host``."""
+    port = click.option(
+        "--metrics-port", type=click.IntRange(0, 65_535), metavar="PORT",
+        help="Serve Prometheus' metrics on this port; 0 takes a free one.",
+    )  # fmt: skip
+    host = click.option(
+        "--metrics-host", default="127.0.0.1", show_default=True, metavar="ADDRESS",
+        help="The address they are served on, to whoever can reach it.",
+    )  # fmt: skip
+    return port(host(function))
+
+
 def teller(console: Console, *, as_json: bool) -> Callable[[Mapping[str, Any]], None]:
     """Says each event on a line of its own: JSON on stdout, or words on stderr."""
+
+    from sluiceway import logs
 
     def tell(event: Mapping[str, Any]) -> None:
         now = datetime.now(UTC)
         if as_json:
             console.event({"time": now.isoformat(), **event})
+            return
+        if logs.structured():
+            level = logging.WARNING if event.get("error") or event["event"] == "warning" else logging.INFO
+            logs.say("sluiceway.serve", level, str(event.get("message") or event["event"]), **event)
             return
         said = "  ".join(f"{key}={event[key]}" for key in _SHOWN if event.get(key) is not None)
         error = event.get("error")

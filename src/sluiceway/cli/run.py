@@ -70,8 +70,9 @@ def command(
     results: list[RunResult] = []
     with Progress(options.console) as progress:
         for pipeline in chosen:
-            needs = graph.upstream(pipeline.name) if graph and pipeline.name in graph.nodes else ()
-            stopped = [r for r in results if exit_code(r) and r.pipeline in needs]
+            # whatever lies between them, selected or not: its rows would be those of before
+            needs = graph.ancestors(pipeline.name) if graph and pipeline.name in graph.nodes else ()
+            stopped = [r for r in results if r.status != "succeeded" and r.pipeline in needs]
             results.append(
                 skipped(pipeline, stopped[0], group, dry_run=dry_run)
                 if stopped
@@ -83,6 +84,7 @@ def command(
                     at=moment,
                     group=group,
                     retries=not no_retry,
+                    one_of_several=graph is not None,
                 )
             )
     for result in results:
@@ -126,8 +128,10 @@ def run_one(
     at: datetime | None = None,
     group: str | None = None,
     retries: bool = True,
+    one_of_several: bool = False,
 ) -> RunResult:
-    """One run's result; a gate that raised gives the result that it carries."""
+    """One run's result; a gate that raised gives the result that it carries. A setting that can't be used is
+    raised, unless others are to run beside this one: then it is how this one failed."""
     from sluiceway.run.runner import run
     from sluiceway.run.ticket import Ticket
 
@@ -141,6 +145,13 @@ def run_one(
             raise
         result: Any = error.result
         return result  # type: ignore[no-any-return]
+    except ConfigError as error:
+        if not one_of_several:
+            raise
+        from sluiceway.run.result import RunResult
+
+        name, environment = pipeline.name, pipeline.environment.name
+        return RunResult(ticket.run_id, name, environment, status="failed", error=error)
 
 
 def skipped(pipeline: Pipeline, because: RunResult, group: str | None, *, dry_run: bool) -> RunResult:

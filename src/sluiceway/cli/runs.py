@@ -135,6 +135,37 @@ def logs(options: Options, run: str, follow: bool) -> None:
 
 @command.command()
 @click.argument("run")
+@click.option("--once", is_flag=True, help="Say how it goes now, and end.")
+@common
+def watch(options: Options, run: str, once: bool) -> int:
+    """Follow RUN of the queue: its node, rows and memory, its time beside what is usual.
+
+    Ends with it, as `sluiceway run` would have: 0 succeeded, 1 failed, 3 blocked. With --json each change
+    is a line.
+    """
+    import time
+
+    from sluiceway.orchestrate.watch import monitor_pipeline_execution
+    from sluiceway.store.queue import ENDED
+
+    project, before = options.project(), None
+    while True:
+        seen = monitor_pipeline_execution(run, project)
+        now = (seen.status, seen.attempt, seen.progress.get("node"), seen.progress.get("done"), seen.is_long)
+        if now != before:
+            options.console.event(seen.as_dict())
+            options.console.say(seen.said())
+            before = now
+        over = seen.status in ENDED
+        if over or once:
+            return (
+                {"blocked": 3, "failed": 1, "cancelled": 1, "skipped": 1}.get(seen.status, 0) if over else 0
+            )
+        time.sleep(0.5)
+
+
+@command.command()
+@click.argument("run")
 @common
 def cancel(options: Options, run: str) -> None:
     """Take RUN out of the queue, or tell it to stop; nothing is published then."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sluiceway.cli.lazy import WithDefault
+from sluiceway.cli.longrun import metrics_options
 from sluiceway.cli.options import Options, common
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ def command() -> None:
 
 @command.command()
 @click.option("--once", is_flag=True, help="Queue what is due now, and end.")
+@metrics_options
 @common
-def run(options: Options, once: bool) -> None:
+def run(options: Options, once: bool, metrics_port: int | None, metrics_host: str) -> None:
     """Queue what is due, until told to stop. Any number of schedulers may run at once."""
     from sluiceway.cli.longrun import drained_by_signals, teller
+    from sluiceway.orchestrate.metrics import served
     from sluiceway.orchestrate.scheduler import Scheduler
     from sluiceway.store.store import Store
 
@@ -35,7 +38,10 @@ def run(options: Options, once: bool) -> None:
     tell = teller(options.console, as_json=options.console.json and not once)
     scheduler = Scheduler(project, environment, say=tell if not (once and options.console.json) else _silent)
     if not once:
-        with drained_by_signals(scheduler.stop, scheduler.stop):
+        with (
+            served(project, environment, metrics_host, metrics_port, tell),
+            drained_by_signals(scheduler.stop, scheduler.stop),
+        ):
             scheduler.run()
         return
     with Store.open(project.metadata) as store:

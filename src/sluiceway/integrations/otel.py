@@ -1,7 +1,8 @@
 """OpenTelemetry: a run is a trace, its nodes are spans, its numbers are metrics; over OTLP by HTTP.
 
 All is sent when the run is over, in two requests, so that a collector that hangs holds up no run while it has
-locks. One that fails is counted and shown, as every listener is.
+locks. One that fails is counted and shown, as every listener is. What is counted is sent as a difference
+(delta temporality): each run is a process of its own, so a sum since its start would be one for ever.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sluiceway.errors import MissingExtraError, RunError
 from sluiceway.events import Event, NodeFinished, RunFinished, RunStarted
 from sluiceway.integrations.base import Integration
 from sluiceway.secrets import redact
+from sluiceway.store.tally import BUCKETS
 from sluiceway.units import duration
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ class Tracer:
             return ()
         run, self._finished = self._finished, None
         self._send_trace(run)
-        self._send_metrics(run)
+        if run.kind == "run":
+            self._send_metrics(run)
         return ()
 
     def _resource(self) -> Any:
@@ -82,7 +85,7 @@ class Tracer:
         tracer = provider.get_tracer("sluiceway")
         begun = run.at - timedelta(seconds=run.seconds)
         root = tracer.start_span(
-            f"run {run.pipeline}", start_time=_nanoseconds(begun), attributes=_attributes(run)
+            f"{run.kind} {run.pipeline}", start_time=_nanoseconds(begun), attributes=_attributes(run)
         )
         for node in self._nodes:
             span = tracer.start_span(
@@ -103,15 +106,23 @@ class Tracer:
 
     def _send_metrics(self, run: RunFinished) -> None:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-        from opentelemetry.sdk.metrics import MeterProvider
-        from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
+        from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
+        from opentelemetry.sdk.metrics.export import (
+            AggregationTemporality,
+            InMemoryMetricReader,
+            MetricExportResult,
+        )
 
-        reader = InMemoryMetricReader()
+        delta = AggregationTemporality.DELTA
+        reader = InMemoryMetricReader(preferred_temporality={Counter: delta, Histogram: delta})
         provider = MeterProvider([reader], resource=self._resource(), shutdown_on_exit=False)
         meter = provider.get_meter("sluiceway")
         labels = {"pipeline": run.pipeline, "environment": run.environment}
         meter.create_counter("sluiceway.runs").add(1, {**labels, "status": run.status})
-        meter.create_histogram("sluiceway.run.duration", unit="s").record(run.seconds, labels)
+        duration_of = meter.create_histogram(
+            "sluiceway.run.duration", unit="s", explicit_bucket_boundaries_advisory=BUCKETS
+        )
+        duration_of.record(run.seconds, {**labels, "status": run.status})
         for of in ("published", "quarantined"):
             meter.create_counter(f"sluiceway.rows.{of}").add(run.records.get(of) or 0, labels)
         if run.quality_score is not None:

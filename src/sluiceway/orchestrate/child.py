@@ -14,6 +14,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sluiceway import logs
 from sluiceway.errors import FencedError, GateError, SluicewayError, StoreError
 from sluiceway.events import Event, NodeFinished, NodeStarted, RunStarted
 from sluiceway.orchestrate.order import MARK
@@ -35,7 +36,7 @@ def live(order: Order, said: int, lifeline: int) -> int:
     threading.Thread(target=_watch, args=(lifeline,), name="lifeline", daemon=True).start()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure("info")
     if order.nice:
         os.nice(order.nice)
     voice = _Voice(said)
@@ -106,6 +107,8 @@ class _Voice:
 
 
 def _tell(line: str) -> None:
+    if logs.structured():
+        return  # it is among the logs, with its fields
     sys.stdout.write(redact(line) + "\n")
     sys.stdout.flush()
 
@@ -119,6 +122,8 @@ def _outcome(order: Order, voice: _Voice) -> dict[str, Any]:
         result = error.result
     except SluicewayError as error:
         _tell(f"error: {error}")
+        if logs.structured():  # it may not have begun, and then nobody else says it
+            logs.say("sluiceway.run", logging.ERROR, str(error), run_id=order.run_id, error=error.as_dict())
         return {"status": "failed", "error": error.as_dict(), "config": error.exit_code == 2}
     if result.error is not None:
         _tell(f"{result.status}: {result.error}")

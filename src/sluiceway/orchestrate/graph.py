@@ -72,10 +72,15 @@ class Graph:
         for file in pipeline_files(project).values():
             try:
                 config = PipelineConfig.load(file)
-                pipeline = resolve(config, project, environment=env.name, variables=dict(variables or {}))
-                nodes.append(node_of(pipeline, config))
             except SluicewayError as error:
                 broken[file] = error
+                continue
+            try:
+                pipeline = resolve(config, project, environment=env.name, variables=dict(variables or {}))
+            except SluicewayError:  # a variable that is not set here, say: whoever runs it is told
+                nodes.append(declared_node(config))
+            else:
+                nodes.append(node_of(pipeline, config))
         return cls(nodes, broken)
 
     def _needs(self, node: Node) -> tuple[str, ...]:
@@ -175,6 +180,19 @@ def node_of(pipeline: Pipeline, config: PipelineConfig) -> Node:
         frozenset(_named(name) for name in datasets | named | read if not name.startswith("_")),
         frozenset(name for kind, name in said if kind == "pipeline"),
         frozenset(pipeline.tags), pipeline.owner, places,
+    )  # fmt: skip
+
+
+def declared_node(config: PipelineConfig) -> Node:
+    """What a file says by itself, where it can't be resolved now."""
+    said = [entry.partition(":")[::2] for entry in config.depends_on]
+    table = None if config.destination is None else config.destination.table
+    return Node(
+        config.pipeline, config.file, table,
+        frozenset(_named(name) for kind, name in said if kind == "dataset"),
+        frozenset(name for kind, name in said if kind == "pipeline"),
+        frozenset(config.tags), config.owner,
+        {entry: config.where(("depends_on", n)) for n, entry in enumerate(config.depends_on)},
     )  # fmt: skip
 
 

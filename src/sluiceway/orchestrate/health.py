@@ -19,9 +19,11 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal
 
-from sluiceway.errors import did_you_mean
+from sluiceway.errors import ConfigError, SluicewayError, did_you_mean
+from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.project import pipeline_files
 from sluiceway.store.store import Store
+from sluiceway.units import size, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from sluiceway.spec.health import HealthSpec
     from sluiceway.spec.model import Project
 
-__all__ = ["HealthIssue", "HealthResult", "Part", "health_of", "monitor_pipeline_health"]
+__all__ = ["HealthIssue", "HealthResult", "Part", "health_of", "monitor_pipeline_health", "reckon"]
 
 MOST_RUNS = 500
 LAST = 3
@@ -92,43 +94,54 @@ def monitor_pipeline_health(
     Raises:
         ConfigError: there is no such pipeline. StoreError: the store can't be read.
     """
-    from sluiceway.errors import ConfigError
-
     known = pipeline_files(project)
     if pipeline not in known:
         raise ConfigError(f"there is no pipeline '{pipeline}'", hint=did_you_mean(pipeline, known))
-    spec, at = project.orchestrate.health, now or datetime.now(UTC)
-    name = environment or project.environments[0].name
-    since = at - (window or timedelta(seconds=spec.window))
+    at, name = now or datetime.now(UTC), environment or project.environments[0].name
+    try:
+        declared = PipelineConfig.load(known[pipeline]).memory_limit
+    except SluicewayError:
+        declared = None  # a file that can't be read has no limit; its runs say what is wrong with it
     with Store.open(project.metadata) as store:
-        runs = [
-            run
-            for run in store.runs(limit=MOST_RUNS, pipeline=pipeline, environment=name, kind="run")
-            if run["status"] in _ENDED and datetime.fromisoformat(run["started_at"]) >= since
-        ]
-        usage = store.health.memory([run["run_id"] for run in runs])
-        past = store.health.scores(name, pipeline, limit=30)
-        found = health_of(pipeline, name, at, runs, usage, past, spec, _limit(project, pipeline, name))
-        if keep and found.score is not None:
-            store.health.keep(
-                name, pipeline, at, found.score, [asdict(p) for p in found.parts],
-                [asdict(i) for i in found.issues],
-            )  # fmt: skip
+        return reckon(
+            store, project.orchestrate.health, pipeline, name, at, declared, window=window, keep=keep
+        )
+
+
+def reckon(
+    store: Store,
+    spec: HealthSpec,
+    pipeline: str,
+    environment: str,
+    at: datetime,
+    memory_limit: str | int | None = None,
+    *,
+    window: timedelta | None = None,
+    keep: bool = True,
+) -> HealthResult:
+    """``monitor_pipeline_health`` for whoever has the store open and the pipeline's file read."""
+    since = at - (window or timedelta(seconds=spec.window))
+    runs = [
+        run
+        for run in store.runs(limit=MOST_RUNS, pipeline=pipeline, environment=environment, kind="run")
+        if run["status"] in _ENDED and datetime.fromisoformat(run["started_at"]) >= since
+    ]
+    usage = store.health.memory([run["run_id"] for run in runs])
+    past = store.health.scores(environment, pipeline, limit=30)
+    found = health_of(pipeline, environment, at, runs, usage, past, spec, _bytes(memory_limit))
+    if keep and found.score is not None:
+        store.health.keep(
+            environment, pipeline, at, found.score, [asdict(p) for p in found.parts],
+            [asdict(i) for i in found.issues],
+        )  # fmt: skip
     return found
 
 
-def _limit(project: Project, pipeline: str, environment: str) -> int | None:
-    """``memory_limit`` in bytes, if the pipeline has one that can be read."""
-    from sluiceway.errors import SluicewayError
-    from sluiceway.spec.pipeline import PipelineConfig
-    from sluiceway.spec.project import find_pipeline
-    from sluiceway.units import size
-
+def _bytes(declared: str | int | None) -> int | None:
     try:
-        declared = PipelineConfig.load(find_pipeline(project, pipeline)).memory_limit
         return None if declared is None else size(declared)
-    except (SluicewayError, ValueError):
-        return None  # a file that can't be read has no limit; its runs say what is wrong with it
+    except ValueError:
+        return None  # as above
 
 
 def health_of(
@@ -199,8 +212,6 @@ def _time(runs: Sequence[Mapping[str, Any]], spec: HealthSpec) -> Part:
 def _resources(
     runs: Sequence[Mapping[str, Any]], memory: Mapping[str, int], limit: int | None, spec: HealthSpec
 ) -> Part:
-    from sluiceway.units import spoken
-
     weight = spec.weights["resource_usage"]
     seen = [memory[run["run_id"]] for run in runs if run["run_id"] in memory]
     if not seen or limit is None:

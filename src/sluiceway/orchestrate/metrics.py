@@ -1,45 +1,62 @@
 """What Prometheus scrapes: numbers out of the metadata store, the same whichever process is asked.
 
-Counters are sums over runs, which the store never forgets. A scrape costs eight queries; an answer is kept
-for some seconds, so that many scrapers cost no more than one. Labels are names that people wrote into files:
-their number is theirs, and at most ``MOST`` of one metric are given.
+Counters are sums over runs that ended for good, which the store never forgets. A scrape costs seven queries;
+an answer is kept for some seconds, and for twenty times as long as it took, so that scrapers never cost more
+than a twentieth of the store's time. Labels are names that people wrote into files: their number is theirs,
+and at most ``MOST`` of one metric are given; what is left out is told.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.errors import MissingExtraError, RunError
+from sluiceway.errors import MissingExtraError, RunError, SluicewayError
 from sluiceway.store.store import Store
+from sluiceway.store.tally import BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
     from sluiceway.spec.model import Project
-    from sluiceway.store.tally import Tally
+    from sluiceway.store.tally import Runs, Tally
 
-__all__ = ["METRICS", "MetricsServer", "collect", "text_of"]
+__all__ = ["LEFT_OUT", "METRICS", "UP", "MetricsServer", "collect", "served", "text_of"]
 
+log = logging.getLogger("sluiceway.metrics")
 MOST = 2_000
 KEPT = 5.0
 """Seconds that an answer is good for."""
+SHARE = 20.0
+UP = (
+    "sluiceway_store_up",
+    "1 where the metadata store could be read; 0, and nothing else, where it could not.",
+)
+LEFT_OUT = ("sluiceway_series_left_out", f"Series beyond the {MOST:,} of one metric that are given.")
 
 
 @dataclass(frozen=True)
 class Described:
-    """``kind`` is counter or gauge; ``rows`` gives labels and value out of a tally at a moment."""
+    """``kind`` is counter, gauge or histogram; ``rows`` gives labels and value out of a tally at a moment.
+    A histogram's value is ``Runs``."""
 
     name: str
     kind: str
     help: str
     labels: tuple[str, ...]
-    rows: Callable[[Tally, datetime], Iterable[tuple[tuple[str, ...], float]]]
+    rows: Callable[[Tally, datetime], Iterable[tuple[tuple[str, ...], Any]]]
+
+    @property
+    def shown(self) -> str:
+        """Its name as it is scraped."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
 
 
 def _age(now: datetime, then: datetime) -> float:
@@ -49,36 +66,41 @@ def _age(now: datetime, then: datetime) -> float:
 METRICS = (
     Described(
         "sluiceway_runs", "counter", "Runs that ended.", ("pipeline", "status"),
-        lambda t, _: (((p, s), n) for p, s, n, *_ in t.runs),
+        lambda t, _: (((r.pipeline, r.status), r.runs) for r in t.runs),
     ),
     Described(
-        "sluiceway_run_duration_seconds", "counter", "Seconds that runs took.", ("pipeline", "status"),
-        lambda t, _: (((p, s), x) for p, s, _n, x, *_ in t.runs),
+        "sluiceway_run_duration_seconds", "histogram", "How long runs took.", ("pipeline", "status"),
+        lambda t, _: (((r.pipeline, r.status), r) for r in t.runs if r.timed),
     ),
     Described(
         "sluiceway_rows_published", "counter", "Rows that runs published.", ("pipeline",),
-        lambda t, _: _summed((p, rows) for p, _s, _n, _x, rows, _q in t.runs),
+        lambda t, _: _summed((r.pipeline, r.published) for r in t.runs),
     ),
     Described(
         "sluiceway_rows_quarantined", "counter", "Rows that runs turned away and kept.", ("pipeline",),
-        lambda t, _: _summed((p, rows) for p, _s, _n, _x, _r, rows in t.runs),
+        lambda t, _: _summed((r.pipeline, r.quarantined) for r in t.runs),
     ),
     Described(
         "sluiceway_last_run_timestamp_seconds", "gauge", "When the last run ended, in Unix time.",
-        ("pipeline", "status"), lambda t, _: (((p, s), at.timestamp()) for p, s, at, _q in t.last),
+        ("pipeline", "status"), lambda t, _: (((r.pipeline, r.status), r.ended.timestamp()) for r in t.last),
     ),
     Described(
         "sluiceway_last_success_timestamp_seconds", "gauge", "When a run last succeeded, in Unix time.",
-        ("pipeline",), lambda t, _: (((p,), at.timestamp()) for p, at in t.succeeded),
+        ("pipeline",),
+        lambda t, _: (((r.pipeline,), r.ended.timestamp()) for r in t.runs if r.status == "succeeded"),
+    ),
+    Described(
+        "sluiceway_schedule_lag_seconds", "gauge",
+        "How long after its moment a worker took the last run, if a schedule started it.",
+        ("pipeline",), lambda t, _: (((r.pipeline,), max(0.0, r.lag)) for r in t.last if r.lag is not None),
     ),
     Described(
         "sluiceway_quality_score_ratio", "gauge", "The quality score of the last run, 0 to 1.", ("pipeline",),
-        lambda t, _: (((p,), q) for p, _s, _at, q in t.last if q is not None),
+        lambda t, _: (((r.pipeline,), r.quality_score) for r in t.last if r.quality_score is not None),
     ),
     Described(
         "sluiceway_check_failing_rows", "gauge", "Rows that failed a check in the last run.",
-        ("pipeline", "check", "dimension", "severity"),
-        lambda t, _: (((p, c, d or "", s), n or 0) for p, c, d, s, n in t.checks),
+        ("pipeline", "check", "dimension", "severity"), lambda t, _: ((row[:4], row[4]) for row in t.checks),
     ),
     Described(
         "sluiceway_queue_jobs", "gauge", "Jobs that wait or run.", ("pool", "status"),
@@ -113,19 +135,37 @@ def _summed(pairs: Iterable[tuple[str, int]]) -> Iterator[tuple[tuple[str, ...],
 
 def collect(tally: Tally, environment: str, now: datetime) -> list[Metric]:
     """The metrics as Prometheus' library has them; each has the label ``environment`` too."""
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.core import GaugeMetricFamily
 
     found: list[Metric] = []
+    left_out = GaugeMetricFamily(*LEFT_OUT, labels=("environment", "metric"))
     for described in METRICS:
-        labels = ("environment", *described.labels)
-        family = CounterMetricFamily if described.kind == "counter" else GaugeMetricFamily
-        metric = family(described.name, described.help, labels=labels)
-        for n, (values, number) in enumerate(described.rows(tally, now)):
-            if n == MOST:
-                break
-            metric.add_metric((environment, *values), float(number))
+        rows = list(described.rows(tally, now))
+        metric = _family(described)
+        for values, value in rows[:MOST]:
+            labels = (environment, *values)
+            if described.kind == "histogram":
+                metric.add_metric(labels, _buckets(value), float(value.seconds))
+            else:
+                metric.add_metric(labels, float(value))
+        if len(rows) > MOST:
+            left_out.add_metric((environment, described.shown), len(rows) - MOST)
         found.append(metric)
-    return found
+    return [*found, left_out, GaugeMetricFamily(*UP, value=1)]
+
+
+def _family(described: Described) -> Any:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+    kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
+    labels = ("environment", *described.labels)
+    return kinds[described.kind](described.name, described.help, labels=labels)
+
+
+def _buckets(runs: Runs) -> list[tuple[str, float]]:
+    """As the text format writes them: cumulative, and the last one holds all."""
+    bounds = [(str(bound), float(n)) for bound, n in zip(BUCKETS, runs.buckets, strict=True)]
+    return [*bounds, ("+Inf", float(runs.timed))]
 
 
 class _Collector:
@@ -136,13 +176,25 @@ class _Collector:
 
     def collect(self) -> list[Any]:
         with self._lock:
-            if self._kept is None or time.monotonic() - self._kept[0] > KEPT:
-                now = datetime.now(UTC)
-                heard = now - timedelta(seconds=self._project.orchestrate.lost_after)
-                with Store.open(self._project.metadata) as store:
-                    tally = store.tally.take(self._environment, heard)
-                self._kept = (time.monotonic(), collect(tally, self._environment, now))
+            if self._kept is None or time.monotonic() > self._kept[0]:
+                begun = time.monotonic()
+                found = self._look()
+                now = time.monotonic()
+                self._kept = (now + max(KEPT, SHARE * (now - begun)), found)
             return self._kept[1]
+
+    def _look(self) -> list[Any]:
+        now = datetime.now(UTC)
+        heard = now - timedelta(seconds=self._project.orchestrate.lost_after)
+        try:
+            with Store.open(self._project.metadata) as store:
+                tally = store.tally.take(self._environment, heard)
+        except SluicewayError as error:
+            from prometheus_client.core import GaugeMetricFamily
+
+            log.warning("no metrics: %s", error.message)
+            return [GaugeMetricFamily(*UP, value=0)]
+        return collect(tally, self._environment, now)
 
 
 def _registry(project: Project, environment: str) -> Any:
@@ -160,7 +212,7 @@ def text_of(project: Project, environment: str) -> str:
     """The metrics in Prometheus' text format.
 
     Raises:
-        MissingExtraError: the library is not installed. StoreError: the store can't be read.
+        MissingExtraError: the library is not installed.
     """
     registry = _registry(project, environment)
     from prometheus_client import generate_latest
@@ -184,11 +236,28 @@ class MetricsServer:
         except OSError as error:
             raise RunError(
                 f"the metrics endpoint can't listen on {host}:{port}: {error.strerror}",
-                hint="take another port: --metrics-port 0 takes any that is free",
+                hint="take another port; --metrics-port 0 takes any that is free",
             ) from None
-        self.port = int(self._server.server_port)
+        self.host, self.port = host, int(self._server.server_port)
 
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+@contextmanager
+def served(
+    project: Project, environment: str, host: str, port: int | None, say: Callable[[Mapping[str, Any]], None]
+) -> Iterator[None]:
+    """A ``MetricsServer`` meanwhile, and where it is said; none if ``port`` is None."""
+    if port is None:
+        yield
+        return
+    server = MetricsServer(project, environment, host, port)
+    try:
+        shown = f"[{host}]" if ":" in host else host
+        say({"event": "metrics served", "message": f"http://{shown}:{server.port}/metrics"})
+        yield
+    finally:
+        server.close()

@@ -44,7 +44,9 @@ MOST = 500
 """Moments of one pipeline that ``catchup: all`` queues in one tick."""
 AHEAD = timedelta(days=1)
 _REFRESH = timedelta(seconds=5)
-_SWEEP = timedelta(minutes=1)
+_SWEEP = 60.0
+_FIRST = 2.0
+"""Seconds after which what is late or stuck is looked at first."""
 Say = Callable[[Mapping[str, Any]], None]
 
 
@@ -70,7 +72,8 @@ class Scheduler:
         self._states: dict[str, _State] = {}
         self._heap: list[tuple[datetime, str]] = []
         self._refreshed: datetime | None = None
-        self._swept: datetime | None = None
+        self._ticked = False
+        self._failed: BaseException | None = None
         self._pruned: datetime | None = None
         self._stopped = threading.Event()
         self._waiting: list[_State] = []
@@ -88,22 +91,41 @@ class Scheduler:
         with Store.open(self.project.metadata) as store:
             store.workers.hello(self.name, "scheduler", self.environment, datetime.now(UTC))
             self._say({"event": "scheduler started", "scheduler": self.name})
+            watch = threading.Thread(target=self._watch, name="watch", daemon=True)
+            watch.start()
             while not self._stopped.wait(every):
                 now = datetime.now(UTC)
                 try:
                     self.tick(now, store)
+                    self._ticked = True
                     store.workers.beat(self.name, now)
-                    self._sweep(now, store)
+                    self._prune(now, store)
                 except StoreError as error:
                     log.warning("%s; trying again", error.message)
+            watch.join()
             store.workers.ask(self.name, "stopped")
             self._say({"event": "scheduler stopped", "scheduler": self.name})
+        if self._failed is not None:
+            raise self._failed
 
-    def _sweep(self, now: datetime, store: Store) -> None:
-        """Each minute: what is late or stuck is told of."""
-        if self._swept is None or not timedelta() <= now - self._swept < _SWEEP:
-            self._swept = now
-            sweep(self.project, self.environment, self.index.entries.values(), store, now)
+    def _watch(self) -> None:
+        """Each minute what is late or stuck is told of; beside the ticks, for a channel may take seconds."""
+        pause = _FIRST
+        while not self._stopped.wait(pause):
+            if not self._ticked:
+                continue  # the files were not read yet: nothing would be late, and all be told to be over
+            pause = _SWEEP
+            try:
+                with Store.open(self.project.metadata) as store:
+                    entries = self.index.entries.values()
+                    sweep(self.project, self.environment, entries, store, datetime.now(UTC))
+            except StoreError as error:
+                log.warning("%s; trying again", error.message)
+            except Exception as bug:  # noqa: BLE001  raised again by run, in its own thread
+                self._failed = bug
+                self.stop()
+
+    def _prune(self, now: datetime, store: Store) -> None:
         if self._pruned is None or not timedelta() <= now - self._pruned < timedelta(days=1):
             self._pruned = now
             before = now - timedelta(seconds=self.project.orchestrate.keep)

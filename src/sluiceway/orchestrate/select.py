@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["chosen"]
 
 _SELECTOR = re.compile(
-    r"(?P<whole>@)?(?:(?P<up>\d*)(?P<plus>\+))?(?P<what>[^+@\s,]+)(?:(?P<after>\+)(?P<down>\d*))?"
+    r"(?P<whole>@)?(?:(?P<up>\d*)(?P<plus>\+))?(?P<what>[^+@\s,][^+\s,]*)(?:(?P<after>\+)(?P<down>\d*))?"
 )
 _METHODS = ("tag", "path", "owner", "pipeline", "dataset")
 
@@ -48,6 +48,8 @@ def chosen(
     >>> chosen(graph, ["+b"]), chosen(graph, ["*"], ["a+"])
     (('a', 'b'), ('c',))
     """
+    if not any(text.strip(" ,") for text in select):
+        raise ConfigError("an empty selector chooses nothing", hint="all of them: --select '*'")
     found = _union(graph, select, folder) - _union(graph, exclude, folder, must=False)
     if not found:
         raise ConfigError(

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import StoreError
-from sluiceway.orchestrate.metrics import MetricsServer
+from sluiceway.orchestrate.metrics import served
 from sluiceway.orchestrate.scheduler import Scheduler
 from sluiceway.orchestrate.worker import Worker
 
@@ -35,6 +35,7 @@ class Service:
         *,
         slots: int | None = None,
         metrics_port: int | None = None,
+        metrics_host: str = "127.0.0.1",
         say: Callable[[Mapping[str, Any]], None] = lambda _: None,
     ) -> None:
         lock = threading.Lock()
@@ -46,7 +47,8 @@ class Service:
         self.scheduler = Scheduler(project, environment, say=told)
         self.worker = Worker(project, environment, slots=slots, say=told)
         self._failed: BaseException | None = None
-        self._project, self._environment, self._metrics_port = project, environment, metrics_port
+        self._project, self._environment = project, environment
+        self._metrics = (metrics_host, metrics_port)
         self._say = told
 
     def drain(self) -> None:
@@ -56,19 +58,15 @@ class Service:
         self.worker.stop()
 
     def run(self) -> None:
-        metrics = None
-        if self._metrics_port is not None:
-            metrics = MetricsServer(self._project, self._environment, port=self._metrics_port)
-            self._say({"event": "metrics served", "message": f"http://127.0.0.1:{metrics.port}/metrics"})
-        thread = threading.Thread(target=self._schedule, name="scheduler")
-        thread.start()
-        try:
-            self.worker.run()
-        finally:
-            self.scheduler.stop()
-            thread.join()
-            if metrics is not None:
-                metrics.close()
+        host, port = self._metrics
+        with served(self._project, self._environment, host, port, self._say):
+            thread = threading.Thread(target=self._schedule, name="scheduler")
+            thread.start()
+            try:
+                self.worker.run()
+            finally:
+                self.scheduler.stop()
+                thread.join()
         if self._failed is not None:
             raise self._failed
 

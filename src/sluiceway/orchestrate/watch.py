@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from sluiceway.alerts.dispatch import dispatch
 from sluiceway.alerts.model import Alert
 from sluiceway.errors import StoreError
-from sluiceway.orchestrate.health import monitor_pipeline_health
+from sluiceway.orchestrate.freshness import stale
+from sluiceway.orchestrate.health import reckon
 from sluiceway.orchestrate.requests import once_key
 from sluiceway.store.store import Store
+from sluiceway.units import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,12 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["Execution", "Usual", "monitor_pipeline_execution", "sweep", "usual"]
 
 FEW = 5
+MOST = 200
+"""Pipelines whose health is reckoned in one sweep."""
 LEAST = 60.0
 """Seconds: no shorter run is called long."""
 STUCK = timedelta(minutes=15)
 """A job that has been due for so long, with no worker about, is told of."""
 _YEAR = timedelta(days=370)
-KINDS = ("sla_missed", "run_long", "queue_stuck", "health_low")
+KINDS = ("sla_missed", "run_long", "queue_stuck", "dataset_stale", "health_low")
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,28 @@ class Execution:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def said(self) -> str:
+        """In words.
+
+        >>> now = {"node": "stage", "rows": 5}
+        >>> Execution("r1", "orders", "running", 1, 180.0, 42.0, True, now, None).said()
+        'orders: running, stage, 5 rows before it, for 180 s, which is long: usually it is 42 s'
+        """
+        parts = [self.status]
+        if self.status == "running" and self.progress.get("node"):
+            parts.append(str(self.progress["node"]))
+        if self.status == "running" and self.progress.get("rows") is not None:
+            parts.append(f"{self.progress['rows']:,} rows before it")
+        if self.progress.get("peak"):
+            parts.append(f"{spoken(self.progress['peak'])} of memory at most")
+        if self.attempt > 1:
+            parts.append(f"try {self.attempt}")
+        if self.seconds is not None:
+            parts.append(f"for {self.seconds:.0f} s{', which is long' if self.is_long else ''}")
+        usually = "" if self.usual is None else f": usually it is {self.usual:.0f} s"
+        wrong = (self.error or {}).get("message")
+        return f"{self.pipeline}: {', '.join(parts)}{usually}" + (f": {wrong}" if wrong else "")
+
 
 def monitor_pipeline_execution(run_id: str, project: Project, *, now: datetime | None = None) -> Execution:
     """How a run of the queue goes, or went.
@@ -108,16 +134,19 @@ def sweep(
 ) -> list[Alert]:
     """Look once at everything that may be late or stuck; raise what is, and resolve what is no more.
 
-    Called each minute by ``serve``. Nothing is looked at where nobody is told: ``alerts:`` is empty.
+    Called each minute by ``serve``. Where nobody is told, ``alerts:`` being empty, health alone is looked at
+    and kept: metrics show it.
     """
+    known = {entry.name: entry for entry in entries}
+    unwell = _unwell(project, known, environment, store, now)
     if not project.alerts:
         return []
-    known = {entry.name: entry for entry in entries}
     raised = [
         *_late(known, environment, store, now),
         *_long(known, environment, store, now),
         *_stuck(environment, store, now, project.orchestrate.lost_after),
-        *_unwell(project, known, environment, now),
+        *stale(project, known, environment, store, now),
+        *unwell,
     ]
     keys = {alert.key for alert in raised}
     over = [
@@ -174,11 +203,9 @@ def _long(known: Mapping[str, Entry], environment: str, store: Store, now: datet
 
 
 def _stuck(environment: str, store: Store, now: datetime, lost_after: float) -> Iterable[Alert]:
-    heard = now - timedelta(seconds=max(60.0, lost_after))
-    tally = store.tally.take(environment, heard)
-    waits = [at for _, status, _, at in tally.queue if status == "queued" and at is not None]
-    if waits and now - min(waits) > STUCK and not dict(tally.workers).get("worker"):
-        minutes = (now - min(waits)).total_seconds() / 60
+    since, workers = store.tally.waiting(environment, now - timedelta(seconds=max(60.0, lost_after)))
+    if since is not None and now - since > STUCK and not workers:
+        minutes = (now - since).total_seconds() / 60
         yield Alert(
             "queue_stuck", "critical", f"queue_stuck:{environment}", f"{environment}: nobody works",
             f"a run has been due for {minutes:.0f} minutes, and no worker was heard of",
@@ -186,27 +213,30 @@ def _stuck(environment: str, store: Store, now: datetime, lost_after: float) -> 
         )  # fmt: skip
 
 
-def _unwell(project: Project, known: Mapping[str, Entry], environment: str, now: datetime) -> Iterable[Alert]:
-    """Pipelines whose health is low or fell. It is reckoned again when there was a run since."""
-    with Store.open(project.metadata) as store:
-        tally = store.tally.take(environment, now)
-        last = {name: at for name, _, at, _ in tally.last}
-        kept = {name: store.health.history(environment, name, 1) for name in known if name in last}
-    for name, entry in known.items():
-        point = kept.get(name)
-        if point is None or last[name] is None:
-            continue
-        fresh = not point or datetime.fromisoformat(point[0]["at"]) < last[name]
-        if fresh:
-            found = monitor_pipeline_health(name, project, environment, now=now)
-            score, issues = found.score, [asdict(issue) for issue in found.issues]
-        else:
-            score, issues = point[0]["score"], point[0]["issues"]
+def _unwell(
+    project: Project, known: Mapping[str, Entry], environment: str, store: Store, now: datetime
+) -> list[Alert]:
+    """Pipelines whose health is low or fell. It is reckoned again when a run has ended since, of ``MOST``
+    pipelines at a time, those first that wait longest."""
+    spec, kept = project.orchestrate.health, store.health.newest(environment)
+    ended = {run.pipeline: run.ended for run in store.tally.last(environment) if run.pipeline in known}
+    due = [name for name, at in ended.items() if name not in kept or kept[name]["at"] < at]
+    for name in sorted(due, key=lambda name: (ended[name], name))[:MOST]:
+        found = reckon(store, spec, name, environment, now, known[name].config.memory_limit)
+        if found.score is not None:
+            issues = [asdict(issue) for issue in found.issues]
+            kept[name] = {"at": now, "score": found.score, "issues": issues}
+    alerts = []
+    for name in sorted(known.keys() & ended.keys() & kept.keys()):
+        score, issues = kept[name]["score"], kept[name]["issues"]
         fell = any(issue["kind"] == "health_drop" for issue in issues)
-        if score is not None and (score < project.orchestrate.health.least or fell):
+        if score < spec.least or fell:
             said = "; ".join(issue["message"] for issue in issues) or "see its parts"
-            yield Alert(
-                "health_low", "error", f"health_low:{name}", f"{name}: its health is {score:g} of 100",
-                said, pipeline=name, owner=entry.config.owner,
-                details={"next": f"sluiceway health {name}"},
+            alerts.append(
+                Alert(
+                    "health_low", "error", f"health_low:{name}", f"{name}: its health is {score:g} of 100",
+                    said, pipeline=name, owner=known[name].config.owner,
+                    details={"next": f"sluiceway health {name}"},
+                )
             )  # fmt: skip
+    return alerts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sluiceway import plugins
+from sluiceway import logs, plugins
 
 if TYPE_CHECKING:
     from sluiceway.events import EventBus
@@ -14,7 +14,7 @@ __all__ = ["listen"]
 
 
 def listen(bus: EventBus, project: Project) -> None:
-    """What the project's file asks for: lineage, alerts, StatsD, OpenTelemetry."""
+    """What the project's file asks for: lineage, alerts, StatsD, OpenTelemetry; and JSON logs."""
     if project.lineage:
         bus.listen(
             "openlineage", plugins.load("integrations", "openlineage").listener(project.lineage, project)
@@ -23,3 +23,4 @@ def listen(bus: EventBus, project: Project) -> None:
         bus.listen("alerts", plugins.load("integrations", "alerts").listener({}, project))
     for name, config in project.observe.items():
         bus.listen(name, plugins.load("integrations", name).listener(config, project))
+    logs.listen(bus)  # the last: what the others log when a run is over is still of the run

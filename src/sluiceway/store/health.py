@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from sluiceway.store.jobtables import health, jobs
 from sluiceway.store.reads import document
@@ -59,6 +59,19 @@ class HealthBook:
         )
         with self._read() as con:
             return [document(row) for row in con.execute(statement).mappings()]
+
+    def newest(self, environment: str) -> dict[str, dict[str, Any]]:
+        """Pipeline -> its last point: ``{at, score, issues}``, ``at`` a datetime."""
+        last = (
+            select(func.max(health.c.id).label("id"))
+            .where(health.c.environment == text(environment))
+            .group_by(health.c.pipeline)
+            .subquery()
+        )
+        statement = select(health.c.pipeline, health.c.at, health.c.score, health.c.issues)
+        with self._read() as con:
+            rows = con.execute(statement.join(last, last.c.id == health.c.id)).mappings()
+            return {row["pipeline"]: {k: row[k] for k in ("at", "score", "issues")} for row in rows}
 
     def memory(self, run_ids: Sequence[str]) -> dict[str, int]:
         """Run id -> bytes at the most, of those that a worker ran."""

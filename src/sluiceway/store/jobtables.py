@@ -19,8 +19,9 @@ from sqlalchemy import (
 
 from sluiceway.store.tables import ID, UTCDateTime, metadata
 
-__all__ = ["groups", "health", "job_needs", "jobs", "run_logs", "schedules", "workers"]
+__all__ = ["for_postgresql", "groups", "health", "job_needs", "jobs", "run_logs", "schedules", "workers"]
 
+_PARTIAL: dict[Index, str] = {}
 _QUEUED, _RUNNING = "status = 'queued'", "status = 'running'"
 _READY = "status = 'queued' AND waiting = 0"
 _ACTIVE = "status IN ('queued', 'running')"
@@ -28,8 +29,16 @@ _ACTIVE = "status IN ('queued', 'running')"
 
 def _while(name: str, condition: str, *names: str, unique: bool = True) -> Index:
     """An index of the rows for which ``condition`` holds; both databases have it."""
-    where = text(condition)
-    return Index(name, *names, unique=unique, sqlite_where=where, postgresql_where=where)
+    made = Index(name, *names, unique=unique, sqlite_where=text(condition))
+    _PARTIAL[made] = condition
+    return made
+
+
+def for_postgresql() -> None:
+    """Before the tables are made there. Saying it above would import PostgreSQL's part of SQLAlchemy, and
+    asyncio with it, into every run whose store is a file."""
+    for index, condition in _PARTIAL.items():
+        index.dialect_kwargs["postgresql_where"] = text(condition)
 
 
 jobs = Table(

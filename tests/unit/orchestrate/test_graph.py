@@ -65,6 +65,7 @@ def test_selectors(select: list[str], exclude: list[str], expected: str) -> None
         (["a++"], [], "no selector"),
         (["a,e"], [], "none in common"),
         (["a"], ["*"], "nothing is left"),
+        ([""], [], "empty selector"),
     ],
 )
 def test_selectors_that_choose_nothing_say_so(select: list[str], exclude: list[str], says: str) -> None:
@@ -138,3 +139,21 @@ def test_a_project_says_it_by_its_files(tmp_path: Path) -> None:
         Graph.load(load_project(tmp_path))
     assert caught.value.where is not None
     assert caught.value.where.line is not None
+
+
+def test_an_owner_may_be_an_address() -> None:
+    graph = Graph([Node("a", owner="data@shop.example"), Node("b", owner="else")])
+    assert chosen(graph, ["owner:data@shop.example"]) == ("a",)
+
+
+def test_a_variable_that_is_not_set_hides_no_pipeline(tmp_path: Path) -> None:
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "sluiceway.yml").write_text("project: t\n")
+    for name, path in (("a", "${NO_SUCH_FOLDER}/s.csv"), ("b", "s.csv")):
+        (tmp_path / "pipelines" / f"{name}.yml").write_text(
+            f"pipeline: {name}\ntags: [x]\nsources: {{s: {{type: csv, path: '{path}'}}}}\n"
+            f"destination: {{table: mart.{name}}}\n"
+        )
+    graph = Graph.load(load_project(tmp_path))
+    assert set(chosen(graph, ["tag:x"])) == {"a", "b"}
+    assert graph.broken == {}
