@@ -14,16 +14,20 @@ from dataclasses import replace
 from bench.anomalies import anomalies
 from bench.data import OUT
 from bench.engines import ENGINES
+from bench.orchestrate import ORCHESTRATE
 from bench.peering import Peers
 from bench.profile import PROFILE
+from bench.queueing import QUEUEING
 from bench.report import Table, machine, summary
 from bench.trends import TRENDS
 from bench.workloads import ALL, MILLION, Sizes
 
-EVERY = {**ALL, **PROFILE, **ENGINES, **TRENDS, "anomalies": anomalies}
+EVERY = {**ALL, **PROFILE, **ENGINES, **TRENDS, **QUEUEING, **ORCHESTRATE, "anomalies": anomalies}
 
 QUICK = Sizes(gate=MILLION, load=MILLION, rows_by_row=20_000, rounds=2, peer_rounds=1)
-FULL = Sizes(gate_large=50 * MILLION, memory=50 * MILLION, engines=(MILLION, 10 * MILLION, 50 * MILLION))
+FULL = Sizes(
+    gate_large=50 * MILLION, memory=50 * MILLION, jobs=100_000, engines=(MILLION, 10 * MILLION, 50 * MILLION)
+)
 
 
 def main() -> int:

@@ -27,7 +27,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True)
 class Sizes:
-    """Rows of each workload, and how often everyone's turn comes. 0 leaves a workload out."""
+    """Rows of each workload, jobs of the queue, and how often it is each one's turn. 0 leaves one out."""
 
     gate: int = 10 * MILLION
     load: int = 5 * MILLION
@@ -36,6 +36,7 @@ class Sizes:
     small: int = MILLION
     engines: tuple[int, ...] = (MILLION,)
     rows_by_row: int = 100_000
+    jobs: int = 10_000
     rounds: int = 3
     peer_rounds: int = 2
 

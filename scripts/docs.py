@@ -22,7 +22,8 @@ Written by `make docs` from the commands; don't edit it.
 
 Every command takes `--project DIR` (the project's folder; the working folder or the nearest above it if
 absent), `--env NAME` (the environment; the first one if absent) and `--json` (one JSON document on
-stdout and nothing else there; what people read goes to stderr).
+stdout and nothing else there; what people read goes to stderr). Before the command stand
+`--log-format text|json` and `--log-level` ([logs](health.md#logs)).
 
 | exit code | means |
 | --- | --- |

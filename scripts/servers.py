@@ -103,22 +103,32 @@ def install(*kinds: str) -> None:
     if not missing:
         return
     packages = [package for kind in missing for package in PACKAGES[kind]]
+    apt_install(packages, lambda: not all(_is_installed(kind) for kind in missing))
+    still = [kind for kind in missing if not _is_installed(kind)]
+    if still:
+        raise ServerUnavailableError(f"apt-get brought no usable {', '.join(still)}")
+
+
+def apt_install(packages: list[str], still_missing: Callable[[], bool] = lambda: True) -> None:
+    """By apt-get, one process at a time; ``still_missing`` is asked when it is our turn.
+
+    Raises:
+        ServerUnavailableError: no apt-get, no right to use it, or it failed.
+    """
+    listed = ", ".join(packages)
     if shutil.which("apt-get") is None:
-        raise ServerUnavailableError(f"{', '.join(missing)} not installed, and there is no apt-get here")
+        raise ServerUnavailableError(f"{listed} not installed, and there is no apt-get here")
     prefix = _root_prefix()
     if prefix is None:
         raise ServerUnavailableError(
-            f"{', '.join(missing)} not installed, and installing needs root; "
+            f"{listed} not installed, and installing needs root; "
             f"type: sudo apt-get install {' '.join(packages)}"
         )
     lock_path = Path(tempfile.gettempdir()) / "sluiceway-servers-install.lock"
     with lock_path.open("w") as lock:  # test workers that start together install once
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not all(_is_installed(kind) for kind in missing):
+        if still_missing():
             _apt(prefix, packages)
-    still = [kind for kind in missing if not _is_installed(kind)]
-    if still:
-        raise ServerUnavailableError(f"apt-get brought no usable {', '.join(still)}")
 
 
 def _apt(prefix: list[str], packages: list[str]) -> None:

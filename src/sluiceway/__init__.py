@@ -28,6 +28,13 @@ if TYPE_CHECKING:
         SpecError,
         StoreError,
     )
+    from sluiceway.orchestrate.doors import (
+        DataPipelineMonitor,
+        PipelineAlert,
+        PipelineOrchestrator,
+        ScheduleResult,
+    )
+    from sluiceway.orchestrate.health import HealthResult
     from sluiceway.quality.analytics import DataQualityAnalytics
     from sluiceway.quality.doorconfig import QualityAlert, QualityConfig, QualityWorkflowResult
     from sluiceway.quality.doors import DataQualityManager, DataQualityWorkflow
@@ -53,6 +60,7 @@ __all__ = [
     "CancelledError",
     "ConfigError",
     "DataPipeline",
+    "DataPipelineMonitor",
     "DataQualityAnalytics",
     "DataQualityError",
     "DataQualityManager",
@@ -67,11 +75,14 @@ __all__ = [
     "EngineError",
     "ExtractResult",
     "GateError",
+    "HealthResult",
     "LoadResult",
     "LockTimeoutError",
     "MissingExtraError",
     "MonitoringResult",
+    "PipelineAlert",
     "PipelineConfig",
+    "PipelineOrchestrator",
     "PipelineResult",
     "PlanError",
     "QualityAlert",
@@ -80,6 +91,7 @@ __all__ = [
     "QualityWorkflowResult",
     "RunError",
     "RunResult",
+    "ScheduleResult",
     "SluicewayError",
     "SourceError",
     "SpecError",
@@ -93,6 +105,7 @@ __all__ = [
 
 _HOME = {
     "DataPipeline": "run.doors",
+    "DataPipelineMonitor": "orchestrate.doors",
     "DataQualityAnalytics": "quality.analytics",
     "DataQualityManager": "quality.doors",
     "DataQualityWorkflow": "quality.doors",
@@ -100,15 +113,19 @@ _HOME = {
     "ETLProcessor": "run.etl",
     "ETLResult": "run.etl",
     "ExtractResult": "run.doors",
+    "HealthResult": "orchestrate.health",
     "LoadResult": "run.doors",
     "MonitoringResult": "quality.monitor",
+    "PipelineAlert": "orchestrate.doors",
     "PipelineConfig": "spec.pipeline",
+    "PipelineOrchestrator": "orchestrate.doors",
     "PipelineResult": "run.doors",
     "QualityAlert": "quality.doorconfig",
     "QualityConfig": "quality.doorconfig",
     "QualityResult": "run.doors",
     "QualityWorkflowResult": "quality.doorconfig",
     "RunResult": "run.result",
+    "ScheduleResult": "orchestrate.doors",
     "TransformResult": "run.doors",
     "TrendAnalysis": "quality.trendmodel",
     "ValidationResult": "run.doors",

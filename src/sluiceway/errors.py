@@ -185,6 +185,10 @@ class CancelledError(RunError):
     """The run was told to stop."""
 
 
+class FencedError(CancelledError):
+    """The run was given to another worker: this one may publish nothing, and say nothing of it."""
+
+
 class ETLException(RunError):
     """An ``ETLProcessor`` phase failed."""
 

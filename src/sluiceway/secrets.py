@@ -7,7 +7,7 @@ import re
 import threading
 from typing import Any
 
-__all__ = ["MASK", "redact", "redact_tree", "register_secret"]
+__all__ = ["MASK", "redact", "redact_tree", "register_secret", "registered"]
 
 MASK = "***"
 _lock = threading.Lock()
@@ -24,6 +24,12 @@ def register_secret(value: str | None) -> None:
     if value and len(value) >= 4:
         with _lock:
             _values.add(value)
+
+
+def registered() -> frozenset[str]:
+    """All that is masked, for another process that masks what this one says."""
+    with _lock:
+        return frozenset(_values)
 
 
 def redact(text: str) -> str:

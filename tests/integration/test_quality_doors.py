@@ -99,15 +99,42 @@ def test_rows_have_a_history_of_their_own_and_a_fall_in_it_is_found(tmp_path):
 
 
 def test_a_workflow_makes_rules_where_nobody_did_and_says_so(tmp_path):
-    rows = [{"id": i, "name": None if i == 3 else f"n{i % 7}"} for i in range(50)]
+    rows = [{"id": i, "name": None if i == 3 else f"n{i % 7}"} for i in range(20)]
     done = asyncio.run(DataQualityWorkflow(project=tmp_path).execute_quality_workflow(rows))
     assert (done.success, done.suggested, done.dataset_id) == (True, True, "data")
     assert {"not_null": "id", "severity": "warning"} in done.rules
     assert not any(rule.get("not_null") == "name" for rule in done.rules)
     assert any("made from the profile" in note for note in done.notes)
+    assert any("20 rows are too few to suggest rules from" in note for note in done.notes)
     page = Path(done.report_url.removeprefix("file://"))
     assert page.parent == tmp_path / ".sluiceway" / "reports"
     assert "<svg" in page.read_text("utf-8") or "fit for use" in page.read_text("utf-8")
+
+
+def test_a_workflow_judges_by_what_the_data_suggests(tmp_path):
+    rows = [{"id": i, "status": ("paid", "sent")[i % 2], "mail": f"ann{i}@example.org"} for i in range(300)]
+    done = asyncio.run(DataQualityWorkflow(project=tmp_path).execute_quality_workflow(rows))
+    assert (done.success, done.suggested) == (True, True)
+    listed = {"column": "status", "values": ["paid", "sent"]}
+    assert {"accepted_values": listed, "severity": "warning"} in done.rules
+    assert {rule["severity"] for rule in done.rules} == {"warning"}
+    assert any("suggested by the data" in note for note in done.notes)
+    assert not any("made from the profile" in note for note in done.notes)
+    # what the profile hides comes out by no rule either
+    assert "ann1" not in repr(done.rules) + repr(done.validation)
+
+
+def test_a_suggestion_takes_the_profile_that_is_there():
+    from sluiceway.quality.profile import profile
+    from sluiceway.quality.suggest import suggest
+
+    rows = [{"id": i, "status": ("paid", "sent")[i % 2]} for i in range(200)]
+    found = profile(rows)
+    told = suggest(rows, profiled=found)
+    assert told.rules == suggest(rows).rules
+    # the profile says 200 rows of other data: it is asked, and not made again
+    assert suggest(rows[:10], profiled=found).rows == 200
+    assert suggest(rows[:10]).items == ()
 
 
 def test_only_what_is_critical_is_told(tmp_path):

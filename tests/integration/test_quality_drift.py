@@ -16,6 +16,7 @@ from scipy import stats
 
 from sluiceway.cli.app import invoke
 from sluiceway.errors import PlanError
+from sluiceway.quality.anomalies import anomalies
 from sluiceway.quality.drift import drift, drift_of_ranges, drift_of_snapshots
 from sluiceway.quality.ranges import parse_range
 from sluiceway.spec.project import load_project
@@ -219,6 +220,22 @@ def test_snapshots_of_a_lake(lake: Any, capsys: Any) -> None:
     assert "Ben" not in said
     assert invoke([*args, "--fail"]) == 1
     assert "drift: large" in capsys.readouterr().out
+
+
+def test_anomalies_mask_what_the_datasets_contract_classifies(make_project: Any) -> None:
+    files = {
+        "pipelines/p.yml": PIPELINE,
+        "c.odcs.yaml": CONTRACT.replace("name: x,", "name: x, classification: pii,"),
+    }
+    made = make_project(files, settings="project: t\n")
+    table = pa.table({"x": [*normal(3, 999, 0.0), 123456.5], "name": ["Ada"] * 1000})
+    pq.write_table(table, made.folder / "data.parquet")
+    made.run("p")
+    project = load_project(made.folder)
+    found = anomalies("mart.t", project=project, kinds=["outlier"])
+    assert [f.column for f in found] == ["x"]
+    assert "123456" not in repr(found)
+    assert "123456" in repr(anomalies(str(made.folder / "data.parquet"), project=project, kinds=["outlier"]))
 
 
 def test_snapshots_by_the_runs_that_made_them(lake: Any, capsys: Any) -> None:

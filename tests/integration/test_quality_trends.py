@@ -30,12 +30,12 @@ LINEAGE = {"email": [{"dataset": "orders", "column": "mail", "type": "DIRECT", "
 
 def record(store: Store, day: int, *, kind: str = "run", status: str = "succeeded", rows: int = 1000,
            nulls: int = 0, completeness: float = 1.0, at: datetime | None = None, failing: int = 0,
-           snapshot: str | None = None, **more: float) -> str:  # fmt: skip
+           snapshot: str | None = None, pipeline: str = "orders", **more: float) -> str:  # fmt: skip
     """A run ``day`` days before NOW's midnight, as events tell it."""
     run_id, at = f"run-{kind}-{day:03}", at or NOW - timedelta(days=day, hours=1)
     facts: dict[str, Any] = {"environment": "dev", "inputs": (INPUT,), "output": OUTPUT}
-    store.begin_run(run_id, "orders", "dev", at, kind=kind)
-    store.record_event(RunStarted(run_id, "orders", at, kind=kind, **facts))
+    store.begin_run(run_id, pipeline, "dev", at, kind=kind)
+    store.record_event(RunStarted(run_id, pipeline, at, kind=kind, **facts))
     check = {
         "id": "pattern:email", "rule": "pattern", "phase": "gate", "columns": ["email"],
         "dimension": "accuracy", "severity": "error", "on_fail": "quarantine", "failing": failing,
@@ -45,7 +45,7 @@ def record(store: Store, day: int, *, kind: str = "run", status: str = "succeede
     store.record_event(
         RunFinished(
             run_id,
-            "orders",
+            pipeline,
             at + timedelta(minutes=1),
             status=status,
             seconds=60.0,
@@ -114,6 +114,32 @@ def test_runs_of_other_kinds_and_failed_ones_are_no_history(store: Store, folder
     runs = {a.run_id for a in found.anomalies}
     assert runs == {"run-run-091"}  # what the gate turned away is part of the story
     assert next(t for t in found.trends if t.metric == "row_count").points == 21
+
+
+def test_what_a_check_measured_of_the_whole_table_is_no_part_of_the_runs_history(
+    store: Store, folder: Path
+) -> None:
+    for day in range(20, 0, -1):
+        record(store, day, rows=1000)
+        whole = 1000 * (21 - day)
+        at = NOW - timedelta(days=day)
+        record(
+            store, day, kind="check", pipeline="check mart.orders", rows=whole, nulls=whole // 2,
+            completeness=0.5, failing=whole, at=at,
+        )  # fmt: skip
+    found = analyze_quality_trends("mart.orders", project=folder, now=NOW)
+    assert {t.points for t in found.trends} == {20}
+    assert not found.insights
+    assert not found.anomalies
+    assert any("check mart.orders" in note for note in found.notes)
+
+
+def test_a_table_that_only_checks_measured_has_their_history(store: Store, folder: Path) -> None:
+    for day in range(20, 0, -1):
+        record(store, day, kind="check", pipeline="check mart.orders", failing=5)
+    found = analyze_quality_trends("mart.orders", project=folder, now=NOW)
+    assert {t.points for t in found.trends} == {20}
+    assert any(t.metric == "failing_share" for t in found.trends)
 
 
 def test_checks_have_histories(store: Store, folder: Path) -> None:

@@ -20,7 +20,9 @@ ROWS = [{"id": 1, "v": 10}, {"id": 2, "v": None}]
         "ETLException", "DevelopmentException", "DataValidationError", "DataQualityError", "ExtractResult",
         "TransformResult", "LoadResult", "ValidationResult", "QualityResult", "SluicewayError",
         "DataQualityManager", "DataQualityWorkflow", "DataQualityAnalytics", "QualityConfig", "QualityAlert",
-        "MonitoringResult", "QualityWorkflowResult", "TrendAnalysis",
+        "MonitoringResult", "QualityWorkflowResult", "TrendAnalysis", "PipelineOrchestrator",
+        "ScheduleResult", "DataPipelineMonitor",
+        "HealthResult", "PipelineAlert",
     ],
 )  # fmt: skip
 def test_a_promised_name_is_there(name):
@@ -43,6 +45,12 @@ def test_a_promised_name_is_there(name):
         ),
         ("DataQualityWorkflow", ["execute_quality_workflow"]),
         ("DataQualityAnalytics", ["analyze_quality_trends"]),
+        (
+            "PipelineOrchestrator",
+            ["schedule_pipeline", "trigger_pipeline", "backfill_pipeline", "work", "cancel_run",
+             "monitor_pipeline_execution"],
+        ),
+        ("DataPipelineMonitor", ["monitor_pipeline_health", "health_history", "pipeline_alerts"]),
     ],
 )  # fmt: skip
 def test_its_methods_are_coroutines(owner, methods):

@@ -40,6 +40,12 @@ COMMANDS = (
     "quarantine",
     "runs",
     "rollback",
+    "schedule",
+    "worker",
+    "workers",
+    "serve",
+    "backfill",
+    "health",
     "fix",
     "lineage",
     "alerts",
@@ -79,8 +85,28 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="sluiceway")
-def app() -> None:
+@click.option(
+    "--log-format",
+    type=click.Choice(("text", "json")),
+    envvar="SLUICEWAY_LOG_FORMAT",
+    help="Logs as text, or as JSON with the run's id in each line.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(("debug", "info", "warning", "error"), case_sensitive=False),
+    envvar="SLUICEWAY_LOG_LEVEL",
+    help="Log what is at least as bad as this.",
+)
+def app(log_format: str | None, log_level: str | None) -> None:
     """Data pipelines with a gate before the load: nothing is published without a verdict."""
+    if log_format is None and log_level is None:
+        return
+    from sluiceway import logs
+
+    for name, value in ((logs.FORMAT, log_format), (logs.LEVEL, log_level)):
+        if value is not None:
+            os.environ[name] = value  # for the runs that we start, too
+    logs.configure()
 
 
 def invoke(args: list[str]) -> int:

@@ -5,8 +5,9 @@ With ``--json`` stdout holds one JSON document and nothing else; what people rea
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from sluiceway.errors import SluicewayError
@@ -46,6 +47,14 @@ class Console:
             text = json_module.dumps(redact_tree(value), indent=2, ensure_ascii=False, default=str)
             print(text, file=self._out or sys.stdout, flush=True)
 
+    def event(self, value: Mapping[str, Any]) -> None:
+        """One thing that happened, on a line of JSON: for commands that go on and on."""
+        if self.json:
+            import json as json_module
+
+            text = json_module.dumps(redact_tree(dict(value)), ensure_ascii=False, default=str)
+            print(text, file=self._out or sys.stdout, flush=True)
+
     def say(self, text: str = "", style: str | None = None) -> None:
         """A line for people. ``style`` is rich's, and only where the stream is a terminal."""
         self._line(self.out, text, style)
@@ -56,7 +65,7 @@ class Console:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
         """A plain table with a header; columns named in ``right`` are numbers."""
-        if not rows:
+        if not rows or (self.json and _logs_are_json()):
             return
         if self.out.isatty():
             self._rich_table(columns, rows, right)
@@ -91,12 +100,15 @@ class Console:
             {"error": {"type": type(error).__name__, "message": str(error), "where": None,
                        "hint": "this is a bug, please report it", "details": {}}}
         )  # fmt: skip
-        print(redact("".join(traceback.format_exception(error))), file=self.err, end="")
+        self.note("".join(traceback.format_exception(error)).rstrip())
         self.note(f"this is a bug in sluiceway, please report it with the lines above: {title}", "bold red")
         self.note(f"  sluiceway {__version__}, Python {platform.python_version()}, {platform.platform()}")
 
     def _line(self, stream: TextIO, text: str, style: str | None) -> None:
         text = redact(text)
+        if (stream is self._err or stream is sys.stderr) and _logs_are_json():
+            _log_line(text, style)
+            return
         if style and stream.isatty():
             self.rich(stream).print(text, style=style, markup=False, highlight=False)
         else:
@@ -124,6 +136,21 @@ class Console:
         for row in rows:
             table.add_row(*(Text(redact(_cell(value))) for value in row))
         self.rich(self.out).print(table, soft_wrap=False)
+
+
+def _logs_are_json() -> bool:
+    return os.environ.get("SLUICEWAY_LOG_FORMAT") == "json"
+
+
+def _log_line(text: str, style: str | None) -> None:
+    """What people would have read on stderr: there only logs are then."""
+    import logging
+
+    from sluiceway import logs
+
+    if text.strip():
+        level = logging.ERROR if style and "red" in style else logging.INFO
+        logs.say("sluiceway.cli", level, text)
 
 
 def _cell(value: Any) -> str:

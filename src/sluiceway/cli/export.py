@@ -8,7 +8,7 @@ from sluiceway.cli.lazy import Subcommands
 
 __all__ = ["SUBCOMMANDS", "command"]
 
-SUBCOMMANDS = ("odcs",)
+SUBCOMMANDS = ("odcs", "airflow", "dagster", "luigi", "prefect", "grafana", "prometheus", "datadog")
 
 
 @click.group(cls=Subcommands, prefix="export", names=SUBCOMMANDS)

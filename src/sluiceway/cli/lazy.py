@@ -8,7 +8,7 @@ import click
 
 from sluiceway.errors import did_you_mean
 
-__all__ = ["Subcommands"]
+__all__ = ["Subcommands", "WithDefault"]
 
 
 class Subcommands(click.Group):
@@ -37,3 +37,16 @@ class Subcommands(click.Group):
             hint = did_you_mean(args[0], self.names)
             raise click.UsageError(f"there is no command '{ctx.info_name} {args[0]}'; {hint}", ctx)
         return super().resolve_command(ctx, args)
+
+
+class WithDefault(click.Group):
+    """``GROUP …`` is short for ``GROUP DEFAULT …`` where the first word is none of its commands."""
+
+    def __init__(self, *args: object, default: str = "", **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)

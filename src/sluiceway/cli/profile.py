@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sluiceway.quality.model import Profile
     from sluiceway.spec.model import Project
 
-__all__ = ["command", "project_for"]
+__all__ = ["command", "project_for", "references_for"]
 
 
 @click.command()
@@ -68,7 +68,7 @@ def command(
         source,
         project=project,
         environment=options.environment,
-        references=_references(references, source, project),
+        references=references_for(references, source, project),
         sample=sample,
         contract=contract,
         hide="classified" if mask is None else ("pii" if mask else "nothing"),
@@ -103,7 +103,12 @@ def project_for(options: Options, target: str) -> Project | None:
         return None
 
 
-def _references(named: tuple[str, ...], source: str, project: Project | None) -> list[str]:
+def references_for(named: tuple[str, ...], source: str, project: Project | None) -> list[str]:
+    """What ``--references`` names; ``all`` is every other dataset that the project's pipelines load.
+
+    Raises:
+        ConfigError: ``all`` outside a project.
+    """
     if "all" not in named:
         return list(named)
     if project is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from sluiceway import logs
 from sluiceway.events import Event, NodeFinished, NodeStarted, RunStarted
 from sluiceway.secrets import redact
 
@@ -40,6 +41,8 @@ class Progress:
             self._status.stop()
 
     def __call__(self, event: Event) -> None:
+        if logs.structured():
+            return  # logs have the same events, with their fields
         if isinstance(event, RunStarted):
             self._console.note(f"{event.pipeline}: run {event.run_id} in {event.environment}")
         elif isinstance(event, NodeStarted) and self._status is not None:

@@ -30,6 +30,11 @@ __all__ = ["command"]
 @click.option("--key", multiple=True, metavar="NAME", help="A column that names a row; found if absent.")
 @click.option("--hide", multiple=True, metavar="NAME", help="A column whose values are masked; repeatable.")
 @click.option(
+    "--contract",
+    type=click.Path(path_type=Path),
+    help="An Open Data Contract Standard file whose classified columns are masked.",
+)
+@click.option(
     "--samples", default=10, show_default=True, type=click.IntRange(0, 1000), help="Rows shown of each."
 )
 @common
@@ -40,12 +45,13 @@ def command(
     columns: tuple[str, ...],
     key: tuple[str, ...],
     hide: tuple[str, ...],
+    contract: Path | None,
     samples: int,
 ) -> None:
     """Show outliers, rare categories, broken formats and gaps in time, each with its rows.
 
     SOURCE is a file (CSV, JSON, Parquet), a dataset of the warehouse, or CONNECTION:TABLE. Values of
-    columns that look like personal data are masked.
+    columns that look like personal data, or that a contract classifies, are masked.
     """
     from sluiceway.quality.anomalies import KINDS, anomalies
 
@@ -57,6 +63,7 @@ def command(
         columns=columns,
         key=key,
         hidden=hide,
+        contract=contract,
         samples=samples,
     )
     for finding in found:

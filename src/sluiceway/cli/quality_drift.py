@@ -62,7 +62,7 @@ def command(
         "project": project,
         "environment": environment,
         "columns": [name.strip() for name in columns.split(",")] if columns else (),
-        "hidden": _hidden(project, environment, before, after),
+        "hidden": _hidden(project, before, after),
     }
     if after is not None:
         from sluiceway.quality.drift import drift
@@ -123,13 +123,11 @@ def _project(options: Options, *targets: str | None) -> Project | None:
         return None
 
 
-def _hidden(project: Project | None, environment: str | None, *targets: str | None) -> frozenset[str]:
-    """Columns that the contract of a dataset's pipeline classifies."""
-    if project is None:
-        return frozenset()
-    from sluiceway.quality.hidden import hidden_columns
+def _hidden(project: Project | None, *targets: str | None) -> frozenset[str]:
+    """Columns that the pipeline which loads a dataset, or its contract, hides."""
+    from sluiceway.quality.loaded import classified
 
-    return frozenset().union(*(hidden_columns(project, environment, t) for t in targets if t is not None))
+    return frozenset().union(*(classified(t, project, None) for t in targets if t is not None))
 
 
 def _print(console: Console, found: Drift) -> None:

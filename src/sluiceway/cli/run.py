@@ -8,6 +8,7 @@ import click
 
 from sluiceway.cli.options import Options, common, moment_of, variables_of
 from sluiceway.errors import ConfigError, GateError
+from sluiceway.ids import new_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +31,16 @@ __all__ = ["command", "run_one"]
     metavar="TIME",
     help="The moment that the run stands for, as in a backfill: what rules and SQL take for now.",
 )
+@click.option("--no-retry", is_flag=True, help="Try once, whatever retry: says: who calls counts the tries.")
 @click.option(
     "--select",
     "selected",
     multiple=True,
     metavar="PATTERN",
-    help="Pipelines by name ('sales_*') or tag ('tag:daily'), in the order of depends_on.",
+    help="Pipelines by dbt's selectors: 'sales_*', mart.orders, tag:daily, +x, x+; each after what it needs.",
+)
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="What --select shall not choose, in the same words."
 )
 @common
 def command(
@@ -45,7 +50,9 @@ def command(
     values: tuple[str, ...],
     dry_run: bool,
     at: str | None,
+    no_retry: bool,
     selected: tuple[str, ...],
+    exclude: tuple[str, ...],
 ) -> int:
     """Run pipelines: extract, validate, transform, gate, publish."""
     from sluiceway.cli.progress import Progress
@@ -55,16 +62,30 @@ def command(
     moment = moment_of(at)
     project = options.project()
     _open_ahead(options.environment_of(project))
-    chosen = choose(options, project, pipelines, selected, variables_of(values))
+    if exclude and not selected:
+        raise ConfigError("--exclude takes away from --select", hint="sluiceway run --select '*' --exclude …")
+    chosen, graph = choose(options, project, pipelines, selected, exclude, variables_of(values))
     _load_ahead(chosen)
+    group = new_run_id() if graph is not None else None
     results: list[RunResult] = []
     with Progress(options.console) as progress:
         for pipeline in chosen:
-            stopped = {r.pipeline for r in results if exit_code(r)}
+            # whatever lies between them, selected or not: its rows would be those of before
+            needs = graph.ancestors(pipeline.name) if graph and pipeline.name in graph.nodes else ()
+            stopped = [r for r in results if r.status != "succeeded" and r.pipeline in needs]
             results.append(
-                skipped(pipeline)
-                if stopped & {name.removeprefix("pipeline:") for name in pipeline.depends_on}
-                else run_one(pipeline, progress, full_refresh=full_refresh, dry_run=dry_run, at=moment)
+                skipped(pipeline, stopped[0], group, dry_run=dry_run)
+                if stopped
+                else run_one(
+                    pipeline,
+                    progress,
+                    full_refresh=full_refresh,
+                    dry_run=dry_run,
+                    at=moment,
+                    group=group,
+                    retries=not no_retry,
+                    one_of_several=graph is not None,
+                )
             )
     for result in results:
         print_result(options.console, result, judged_only=dry_run)
@@ -105,28 +126,53 @@ def run_one(
     full_refresh: bool = False,
     dry_run: bool = False,
     at: datetime | None = None,
+    group: str | None = None,
+    retries: bool = True,
+    one_of_several: bool = False,
 ) -> RunResult:
-    """One run's result; a gate that raised gives the result that it carries."""
+    """One run's result; a gate that raised gives the result that it carries. A setting that can't be used is
+    raised, unless others are to run beside this one: then it is how this one failed."""
     from sluiceway.run.runner import run
+    from sluiceway.run.ticket import Ticket
 
+    ticket = Ticket(new_run_id(), group_id=group, retries=retries)
     try:
-        return run(pipeline, full_refresh=full_refresh, dry_run=dry_run, progress=progress, at=at)
+        return run(
+            pipeline, full_refresh=full_refresh, dry_run=dry_run, progress=progress, at=at, ticket=ticket
+        )
     except GateError as error:
         if error.result is None:
             raise
         result: Any = error.result
         return result  # type: ignore[no-any-return]
+    except ConfigError as error:
+        if not one_of_several:
+            raise
+        from sluiceway.run.result import RunResult
+
+        name, environment = pipeline.name, pipeline.environment.name
+        return RunResult(ticket.run_id, name, environment, status="failed", error=error)
 
 
-def skipped(pipeline: Pipeline) -> RunResult:
-    """A pipeline whose dependency did not succeed in this call."""
+def skipped(pipeline: Pipeline, because: RunResult, group: str | None, *, dry_run: bool) -> RunResult:
+    """A pipeline whose need did not succeed in this call; it is written down as a run that was skipped."""
+    from datetime import UTC, datetime
+
     from sluiceway.run.result import RunResult
+    from sluiceway.store.store import Store
 
-    reason = ConfigError("a pipeline that it depends on did not succeed")
+    how = {"blocked": "was blocked", "skipped": "was skipped", "cancelled": "was cancelled"}
+    reason = f"{because.pipeline}, which it needs, {how.get(because.status, because.status)}"
+    run_id = new_run_id()
+    if not dry_run:
+        with Store.open(pipeline.project.metadata) as store:
+            store.record_skipped(
+                run_id, pipeline.name, pipeline.environment.name, datetime.now(UTC), reason, group_id=group
+            )
     return RunResult(
-        run_id="",
+        run_id=run_id,
         pipeline=pipeline.name,
         environment=pipeline.environment.name,
         status="skipped",
-        notes=(reason.message,),
+        notes=(reason,),
     )

@@ -1,4 +1,4 @@
-"""``sluiceway runs``: what ran, and how it went."""
+"""``sluiceway runs``: what ran and how it went; runs of the queue followed, cancelled, run again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 @click.group()
 def command() -> None:
-    """Past runs: list them, show one."""
+    """Runs: list them, show one, follow it, cancel it, run it again."""
 
 
 @command.command("list")
@@ -94,3 +94,131 @@ def _print(options: Options, run: dict[str, Any]) -> None:
         console.say(f"  error: {error['message']}", "red")
         for line in (error.get("hint") or "").splitlines():
             console.say(f"    {line}")
+
+
+@command.command()
+@click.argument("run")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
+@common
+def logs(options: Options, run: str, follow: bool) -> None:
+    """Show what RUN wrote on its outputs. With --json each chunk is a line."""
+    import time
+
+    from sluiceway.errors import StoreError
+    from sluiceway.store.queue import ENDED
+    from sluiceway.store.store import Store
+
+    with Store.open(options.project().metadata) as store:
+        last = -1
+        while True:
+            jobs = store.queue.jobs(run_id=run, limit=1)
+            over = not jobs or jobs[0]["status"] in ENDED
+            chunks = store.logs.read(run, after=last)
+            for chunk in chunks:
+                last = chunk["seq"]
+                if options.console.json:
+                    options.console.event({"run_id": run, **chunk})
+                else:
+                    options.console.say(chunk["text"])
+            if not jobs and last < 0:
+                raise StoreError(
+                    f"no worker ran '{run}', so nothing was kept of its outputs",
+                    hint="see: sluiceway runs list; a run of `sluiceway run` writes to your terminal alone",
+                )
+            if over or not follow:
+                return
+            time.sleep(0.5)
+
+
+@command.command()
+@click.argument("run")
+@click.option("--once", is_flag=True, help="Say how it goes now, and end.")
+@common
+def watch(options: Options, run: str, once: bool) -> int:
+    """Follow RUN of the queue: its node, rows and memory, its time beside what is usual.
+
+    Ends with it, as `sluiceway run` would have: 0 succeeded, 1 failed, 3 blocked. With --json each change
+    is a line.
+    """
+    import time
+
+    from sluiceway.orchestrate.watch import monitor_pipeline_execution
+    from sluiceway.store.queue import ENDED
+
+    project, before = options.project(), None
+    while True:
+        seen = monitor_pipeline_execution(run, project)
+        now = (seen.status, seen.attempt, seen.progress.get("node"), seen.progress.get("done"), seen.is_long)
+        if now != before:
+            options.console.event(seen.as_dict())
+            options.console.say(seen.said())
+            before = now
+        over = seen.status in ENDED
+        if over or once:
+            return (
+                {"blocked": 3, "failed": 1, "cancelled": 1, "skipped": 1}.get(seen.status, 0) if over else 0
+            )
+        time.sleep(0.5)
+
+
+@command.command()
+@click.argument("run")
+@common
+def cancel(options: Options, run: str) -> None:
+    """Take RUN out of the queue, or tell it to stop; nothing is published then."""
+    from datetime import UTC, datetime
+
+    from sluiceway.errors import ConfigError
+    from sluiceway.store.store import Store
+
+    project = options.project()
+    environment = options.environment_of(project).name
+    with Store.open(project.metadata) as store:
+        waiting, running = store.queue.cancel(environment, datetime.now(UTC), run_id=run)
+    if not waiting and not running:
+        raise ConfigError(
+            f"'{run}' neither waits in the queue of {environment} nor runs from it",
+            hint="see: sluiceway runs list",
+        )
+    options.console.say("it was taken out of the queue" if waiting else "it was told to stop")
+    options.console.document({"run_id": run, "cancelled": bool(waiting), "stopping": bool(running)})
+
+
+@command.command()
+@click.argument("run")
+@common
+def retry(options: Options, run: str) -> None:
+    """Put RUN into the queue again: the same moment, interval and variables, as a new run."""
+    from dataclasses import replace
+    from datetime import UTC, datetime
+
+    from sluiceway.errors import ConfigError
+    from sluiceway.ids import new_run_id
+    from sluiceway.orchestrate.requests import request_of
+    from sluiceway.spec.pipeline import PipelineConfig
+    from sluiceway.spec.project import find_pipeline
+    from sluiceway.store.queue import ENDED
+    from sluiceway.store.store import Store
+
+    project = options.project()
+    environment = options.environment_of(project).name
+    with Store.open(project.metadata) as store:
+        jobs = store.queue.jobs(environment, run_id=run, limit=1)
+        if jobs and jobs[0]["status"] not in ENDED:
+            raise ConfigError(
+                f"run {run} is {jobs[0]['status']}: it needs no other", hint=f"sluiceway runs cancel {run}"
+            )
+        document = store.run(run)
+        config = PipelineConfig.load(find_pipeline(project, document["pipeline"]))
+        moment = document.get("nominal_at")
+        # not the version that a broken file was run by: the file could just be read
+        payload = {k: v for k, v in jobs[0]["payload"].items() if k != "text"} if jobs else {}
+        request = request_of(
+            config, "retry", payload=payload,
+            nominal_at=None if moment is None else datetime.fromisoformat(moment),
+            group_id=jobs[0]["group_id"] if jobs else None,
+        )  # fmt: skip
+        made = new_run_id()
+        store.queue.put(environment, [replace(request, run_id=made)], datetime.now(UTC))
+    options.console.say(f"queued as run {made}; a worker takes it: sluiceway worker --until-idle")
+    options.console.document({"run_id": made, "of": run})

@@ -2,84 +2,51 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.errors import ConfigError, did_you_mean
+from sluiceway.errors import ConfigError
 
 if TYPE_CHECKING:
     from sluiceway.cli.options import Options
+    from sluiceway.orchestrate.graph import Graph
     from sluiceway.spec.model import Pipeline, Project
 
-__all__ = ["choose", "in_order"]
+__all__ = ["choose"]
 
 
 def choose(
     options: Options,
     project: Project,
     names: tuple[str, ...],
-    patterns: tuple[str, ...],
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
     variables: dict[str, Any],
-) -> list[Pipeline]:
-    """The named pipelines and those that a pattern selects, each once, dependencies first.
+) -> tuple[list[Pipeline], Graph | None]:
+    """The named pipelines and those that are selected, each once, after those that it needs; and the graph
+    of all of the project's, where it was asked for more than one.
 
     Raises:
-        ConfigError: nothing was named, or a pattern matches nothing.
+        ConfigError: nothing was named, or a selector chooses nothing, or a file can't be read.
     """
     from sluiceway.spec.project import pipeline_files
 
-    if not names and not patterns:
+    if not names and not select:
         there = ", ".join(pipeline_files(project)) or "none yet; make a project with: sluiceway init DIR"
         raise ConfigError(
             f"which pipeline? There are: {there}",
             hint="sluiceway run NAME, or all of them: sluiceway run --select '*'",
         )
-    chosen = {p.name: p for p in (options.pipeline(name, project, variables) for name in names)}
-    if patterns:
-        everything = [options.pipeline(str(f), project, variables) for f in pipeline_files(project).values()]
-        for pattern in patterns:
-            matching = [p for p in everything if _matches(p, pattern)]
-            if not matching:
-                known = [p.name for p in everything]
-                raise ConfigError(f"no pipeline matches '{pattern}'", hint=did_you_mean(pattern, known))
-            chosen.update({p.name: p for p in matching if p.name not in chosen})
-    return in_order(list(chosen.values()))
+    if len(names) == 1 and not select:
+        return [options.pipeline(names[0], project, variables)], None
+    from sluiceway.orchestrate.graph import Graph
+    from sluiceway.orchestrate.select import chosen
 
-
-def _matches(pipeline: Pipeline, pattern: str) -> bool:
-    if pattern.startswith("tag:"):
-        return any(fnmatchcase(tag, pattern.removeprefix("tag:")) for tag in pipeline.tags)
-    return fnmatchcase(pipeline.name, pattern)
-
-
-def in_order(pipelines: list[Pipeline]) -> list[Pipeline]:
-    """Dependencies among them first; else as they were given.
-
-    A dependency is ``pipeline:NAME``, or ``dataset:TABLE`` that another of them publishes.
-
-    Raises:
-        ConfigError: they depend on each other in a circle.
-    """
-    by_name = {p.name: p for p in pipelines}
-    by_table = {str(p.destination.table): p.name for p in pipelines}
-    done: list[Pipeline] = []
-    path: list[str] = []
-
-    def visit(pipeline: Pipeline) -> None:
-        if pipeline.name in {p.name for p in done}:
-            return
-        if pipeline.name in path:
-            circle = " → ".join([*path[path.index(pipeline.name) :], pipeline.name])
-            raise ConfigError(f"depends_on goes in a circle: {circle}", hint="remove one of the entries")
-        path.append(pipeline.name)
-        for entry in pipeline.depends_on:
-            kind, _, what = entry.partition(":")
-            name = by_table.get(what) if kind == "dataset" else what or kind
-            if name in by_name and name != pipeline.name:
-                visit(by_name[name])
-        path.pop()
-        done.append(pipeline)
-
-    for pipeline in pipelines:
-        visit(pipeline)
-    return done
+    graph = Graph.load(project, options.environment, variables)
+    found = {p.name: p for p in (options.pipeline(name, project, variables) for name in names)}
+    if select:
+        for error in graph.broken.values():
+            raise error  # what is selected is not known while a file can't be read
+        for name in chosen(graph, select, exclude, project.folder):
+            found.setdefault(name, options.pipeline(name, project, variables))
+    order = graph.order(found)
+    return [*(found[name] for name in order), *(p for name, p in found.items() if name not in order)], graph

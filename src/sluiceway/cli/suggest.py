@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sluiceway.cli.options import Options, common
-from sluiceway.errors import ConfigError
 
 if TYPE_CHECKING:
     from sluiceway.quality.suggest_model import Suggestions
@@ -50,7 +49,7 @@ def command(
 
     Rules that the contract or a pipeline has already are left out. --json has them as rules: takes them.
     """
-    from sluiceway.cli.profile import project_for
+    from sluiceway.cli.profile import project_for, references_for
     from sluiceway.quality.suggest import suggest
     from sluiceway.quality.suggest_write import rules_of
 
@@ -64,7 +63,7 @@ def command(
         min_confidence=min_confidence,
         project=project,
         environment=options.environment,
-        references=_references(references, source, project),
+        references=references_for(references, source, project),
         known=known,
         contract=write if write is not None and write.is_file() else None,
     )
@@ -86,16 +85,6 @@ def _declared(source: str, project: Project | None, environment: str | None) -> 
         return []
     pipelines = pipelines_loading(source, project, environment)
     return [entry_of(Entry(declared.rule)) for p in pipelines for declared in p.rules]
-
-
-def _references(named: tuple[str, ...], source: str, project: Project | None) -> list[str]:
-    if "all" not in named:
-        return list(named)
-    if project is None:
-        raise ConfigError("--references all asks for a project's datasets", hint="pass --project DIR")
-    from sluiceway.quality.loaded import loaded_datasets
-
-    return [name for name in loaded_datasets(project) if name != source]
 
 
 def _show(options: Options, found: Suggestions) -> None:

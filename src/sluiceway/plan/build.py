@@ -55,6 +55,7 @@ __all__ = ["build", "names_read", "plain"]
 
 Unsupported = Callable[[Schema], Mapping[str, str]]
 _SMALLER = {"HUGEINT": "BIGINT", "UHUGEINT": "UBIGINT"}
+_TIMES = ("timestamp", "timestamptz", "date", "text")
 
 
 @dataclass
@@ -146,6 +147,13 @@ class _Builder:
     def check_filters(self, name: str) -> None:
         """A source's filters are safe and fit its columns, asked before anything is read."""
         spec, schema = self.pipeline.sources[name], self.relations[name]
+        if spec.window is not None and (column := schema[spec.window]).family not in _TIMES:
+            raise PlanError(
+                f"source '{name}': an interval of time can't be read by the cursor '{column.name}': it is a "
+                f"{column.type}, and no time",
+                where=spec.where,
+                hint="for a backfill take a column of times as the cursor",
+            )
         given = spec.config.filters or ()
         ctx = RuleContext(schema, spec.where, started_at=self.started_at, variables=self.pipeline.variables)
         for text in (given,) if isinstance(given, str) else given:

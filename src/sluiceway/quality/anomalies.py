@@ -17,6 +17,7 @@ from sluiceway.errors import PlanError, did_you_mean
 from sluiceway.quality.anomaly_gaps import gaps
 from sluiceway.quality.anomaly_methods import Suspect, fences, formats, rare
 from sluiceway.quality.detection import Detected, detected
+from sluiceway.quality.loaded import classified
 from sluiceway.run.standing import Standing, kind_of_file, standing
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def anomalies(
     columns: Sequence[str] = (),
     key: Sequence[str] = (),
     hidden: Sequence[str] = (),
+    contract: Path | None = None,
     samples: int = 10,
 ) -> tuple[Finding, ...]:
     """Look for anomalies in data as it stands.
@@ -73,10 +75,13 @@ def anomalies(
         columns: only these; all if empty.
         key: columns that name a row; found if empty.
         hidden: columns whose values are masked, beside those that are found to be about persons.
+        contract: whose classified columns are masked too; for a dataset that a pipeline of the project loads,
+            its own contract and ``mask`` steps if absent.
         samples: rows shown of each finding; 0 shows none.
 
     Raises:
-        PlanError: no such target, column or kind. SourceError, EngineError: it can't be read.
+        PlanError: no such target, column or kind. ConfigError: no such contract.
+        SourceError, EngineError: it can't be read.
 
     >>> rows = [{"id": i, "amount": 10 + i % 7} for i in range(200)] + [{"id": 200, "amount": 90_000}]
     >>> [(f.kind, f.column, f.count, f.rows) for f in anomalies(rows)]
@@ -85,13 +90,14 @@ def anomalies(
     for kind in kinds:
         if kind not in KINDS:
             raise PlanError(f"there is no kind of anomaly '{kind}'", hint=did_you_mean(kind, KINDS))
+    secret = classified(target, project, contract)
     with (
         standing(target, project=project, environment=environment, folder=folder) as data,
         _opened(data, target, columns, (*key, *hidden)) as look,
     ):
         if not look.rows:
             return ()
-        masked = _masked(look.found, hidden)
+        masked = _masked(look.found, (*hidden, *(c.name for c in data.schema if c.name.casefold() in secret)))
         found = [s for kind in KINDS if kind in kinds for s in _METHODS[kind](look)]
         far = {s.column for s in found if s.kind == "outlier"}  # a far number need not be told twice
         found = [

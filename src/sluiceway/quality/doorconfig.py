@@ -80,7 +80,7 @@ class QualityWorkflowResult:
         issues_count: checks that fail, and what monitoring found.
         report_url: the page, a ``file:`` URL.
         rules: those that judged the data, as in a pipeline's file; empty where a contract or a pipeline has
-            them. ``suggested``: nobody had declared any, they were made from the profile.
+            them. ``suggested``: nobody had declared any, they were made from the data.
         fixes: what could be put right; ``applied`` where it was.
         notes: what could not be done, and why.
     """

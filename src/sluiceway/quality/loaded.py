@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.errors import ConfigError, PlanError, SpecError
+from sluiceway.run.standing import kind_of_file
 from sluiceway.schema import TableName
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ def classified(target: Any, project: Project | None, contract: Path | None) -> f
         if not contract.is_file() and (project is None or not (project.folder / contract).is_file()):
             raise ConfigError(f"there is no contract '{contract}'", hint="name a *.odcs.yaml file")
         return frozenset(n.casefold() for n in load_contract(contract, project=project).classified)
-    if project is None or not isinstance(target, str):
-        return frozenset()
+    if project is None or not isinstance(target, str) or kind_of_file(target) is not None or ":" in target:
+        return frozenset()  # a file, rows or a connection's table: no pipeline loads them
     try:
         wanted = TableName.parse(target)
     except PlanError:
-        return frozenset()  # a file's path
+        return frozenset()
     found: set[str] = set()
     for config, table in _loads(project, about=wanted.name):
         if table == wanted:

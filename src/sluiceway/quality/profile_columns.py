@@ -16,10 +16,11 @@ from sluiceway.quality.profile_scan import Counted, distinct_of
 if TYPE_CHECKING:
     from sluiceway.schema import Column
 
-__all__ = ["HIDDEN", "column_profile", "covered", "shown"]
+__all__ = ["HIDDEN", "column_profile", "covered", "is_covered", "shown"]
 
 HIDDEN = "***"
 """What stands for a value that is not shown, as in samples of failing rows."""
+_COVERED = "values are hidden"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PRECISE = 15
 """Decimal digits that every double keeps."""
@@ -182,5 +183,10 @@ def covered(told: ColumnProfile) -> ColumnProfile:
         histogram=tuple(Bin(HIDDEN, HIDDEN, b.count) for b in told.histogram),
         top=tuple(Top(HIDDEN, t.count, t.share) for t in told.top),
         outliers=(),
-        notes=(*told.notes, "values are hidden"),
+        notes=(*told.notes, _COVERED),
     )
+
+
+def is_covered(told: ColumnProfile) -> bool:
+    """Whether ``covered`` made it."""
+    return _COVERED in told.notes

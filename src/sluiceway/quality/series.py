@@ -94,15 +94,18 @@ def read_series(
     """Every history of a dataset that has points in a range, by name; and notes on what was left out.
 
     Metrics of runs that succeeded or were blocked by the gate, and the share of failing rows of each
-    check. Counts of nulls become shares of the rows, so that a batch's size is no trend. Runs later than
-    ``now`` are of a clock that was wrong.
+    check: all of one pipeline and one kind, as ``Store.measured`` has it, since a run measures the batch
+    that it brings and ``check`` the whole table. Counts of nulls become shares of the rows, so that a
+    batch's size is no trend. Runs later than ``now`` are of a clock that was wrong.
 
     Raises:
         StoreError: no run has seen the dataset, or its name is not enough to tell.
     """
-    store.dataset(dataset, environment)  # an unknown one is an error here, not an empty answer
+    pipeline, kind, others = _whose(store, dataset, environment)
     apart = {
-        run["run_id"] for kind in _LEFT_OUT for run in store.runs(None, kind=kind, environment=environment)
+        run["run_id"]
+        for other in (*_LEFT_OUT, "check" if kind == "run" else "run")
+        for run in store.runs(None, kind=other, pipeline=pipeline, environment=environment)
     }
     start, end = within.start.timestamp(), within.end.timestamp()
     clock = (now or datetime.now(UTC)).timestamp()
@@ -119,18 +122,40 @@ def read_series(
             return
         found.setdefault(key, Series(*key)).add(seconds, float(value), run_id)
 
-    for name, column, row in _metrics(store, dataset, within, environment):
+    for name, column, row in _metrics(store, dataset, within, environment, pipeline):
         if metric == name or (metric is None and name not in _ASKED_FOR):
             add((name, column, None), row["at"], row["value"], row["run_id"])
     if metric in (None, "failing_share"):
         checks = store.checks_history(
-            dataset=dataset, environment=environment, since=within.start, limit=None
+            pipeline, dataset=dataset, environment=environment, since=within.start, limit=None
         )
         for row in checks:
             column = ", ".join(row["columns"]) or None
             add(("failing_share", column, row["id"]), row["started_at"], _failing(row), row["run_id"])
-    notes = [f"runs whose time lies in the future were left out: {len(later)}"] if later else []
+    notes = [f"the history is that of '{pipeline}'; apart from it: {', '.join(others)}"] if others else []
+    notes += [f"runs whose time lies in the future were left out: {len(later)}"] if later else []
     return sorted((s.ordered() for s in found.values()), key=_by_name), notes
+
+
+def _whose(
+    store: Store, dataset: str, environment: str | None
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    """Whose measurements are the history: the pipeline that loads the dataset where its runs measured it,
+    else whoever measured it last; of which kind; and who else measured it."""
+    known = store.dataset(dataset, environment)  # an unknown one is an error here, not an empty answer
+    found = known["pipeline"] and store.measured(
+        dataset, pipeline=known["pipeline"], environment=environment, limit=1
+    )
+    found = found or store.measured(dataset, environment=environment, limit=1)
+    if not found:
+        return None, None, ()
+    pipeline, kind = found[0]["pipeline"], found[0]["kind"]
+    others = {
+        run["pipeline"]
+        for run in known["runs"]
+        if run["kind"] in ("run", "check") and run["pipeline"] != pipeline
+    }
+    return pipeline, kind, tuple(sorted(others))
 
 
 def _by_name(series: Series) -> tuple[int, str, str, str]:
@@ -140,9 +165,9 @@ def _by_name(series: Series) -> tuple[int, str, str, str]:
 
 
 def _metrics(
-    store: Store, dataset: str, within: TimeRange, environment: str | None
+    store: Store, dataset: str, within: TimeRange, environment: str | None, pipeline: str | None
 ) -> Iterable[tuple[str, str | None, Mapping[str, Any]]]:
-    rows = store.metrics(dataset, since=within.start, environment=environment, status=None)
+    rows = store.metrics(dataset, since=within.start, environment=environment, status=None, pipeline=pipeline)
     counts = {row["run_id"]: row["value"] for row in rows if row["name"] == "row_count" and not row["column"]}
     shared = {(row["run_id"], row["column"]) for row in rows if row["name"] == "null_share"}
     for row in rows:

@@ -17,6 +17,7 @@ from sluiceway.duck import ident
 from sluiceway.errors import PlanError, StoreError
 from sluiceway.quality.loaded import classified
 from sluiceway.quality.profile import SAMPLE, profile
+from sluiceway.quality.profile_columns import is_covered
 from sluiceway.quality.suggest_columns import Facts, column_proposals, is_category
 from sluiceway.quality.suggest_history import History, history_of, history_proposals
 from sluiceway.quality.suggest_model import MIN_ROWS, Proposal, Suggestion, Suggestions
@@ -52,6 +53,7 @@ def suggest(
     memory_limit: str | None = None,
     threads: int | None = None,
     now: datetime | None = None,
+    profiled: Profile | None = None,
 ) -> Suggestions:
     """Propose rules for whatever ``run.standing`` opens: a file, a dataset, ``CONNECTION:TABLE``, rows.
 
@@ -63,6 +65,8 @@ def suggest(
         contract: whose classified columns are only asked whether they are complete and unique.
         sample: rows that the profile looks at more closely.
         now: what ages are counted from.
+        profiled: the profile of ``target`` where there is one, so that it is not read for it again. Columns
+            whose values it hides are treated as classified; ``references`` and ``sample`` were its own.
 
     Raises:
         PlanError: no such thing, or a history of what has none. SourceError, EngineError: it can't be read.
@@ -74,10 +78,11 @@ def suggest(
     begun, now = time.monotonic(), now or datetime.now(UTC)
     runs = _history(target, project, environment) if history else None
     hidden = classified(target, project, contract)
-    found = profile(
+    found = profiled or profile(
         target, project=project, environment=environment, folder=folder, references=references, sample=sample,
         contract=contract, memory_limit=memory_limit, threads=threads,
     )  # fmt: skip
+    hidden |= {c.name.casefold() for c in found.columns if is_covered(c)}
     if found.rows < MIN_ROWS:
         words = f"{found.rows:,} rows are too few to learn from: {MIN_ROWS} at least"
         return Suggestions(

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["name_of", "raise_alerts", "run_workflow"]
 
 T = TypeVar("T")
+_SURE = 0.5
+"""As ``sluiceway suggest`` leaves out what is less sure."""
 _LOG = logging.getLogger("sluiceway.quality")
 
 
@@ -69,8 +71,7 @@ class _Workflow:
         judge = judge_for(self.target, self.config, self.project, self.environment)
         suggested = judge is None
         if judge is None:
-            rules = tuple(rules_from(found))
-            self.notes.append("nobody declared rules: these were made from the profile, and only warn")
+            rules = self._suggested(found)
             if rules:
                 judge = judge_for(self.target, self.config, self.project, self.environment, rules)
         run, validation = judged(self.target, judge, self.config, self.project, self.environment)
@@ -85,6 +86,30 @@ class _Workflow:
             self.tried("report", lambda: self._report(name, found)) or "",
             found, validation, monitoring, rules, suggested, alerts, fixes, tuple(self.notes),
         )  # fmt: skip
+
+    def _suggested(self, found: Profile) -> tuple[Mapping[str, Any], ...]:
+        """Rules that the data speaks for, as warnings: nobody has looked at them yet."""
+        from sluiceway.quality.suggest import suggest
+        from sluiceway.quality.suggest_model import MIN_ROWS
+
+        if found.rows >= MIN_ROWS:
+            told = self.tried(
+                "suggested rules",
+                lambda: suggest(
+                    self.target, min_confidence=_SURE, project=self.project, environment=self.environment,
+                    contract=self.config.contract, profiled=found,
+                ),
+            )  # fmt: skip
+            if told is not None and told.rules:
+                self.notes.append("nobody declared rules: these were suggested by the data, and only warn")
+                return tuple({**rule, "severity": "warning"} for rule in told.rules)
+        else:
+            self.notes.append(f"{found.rows:,} rows are too few to suggest rules from: {MIN_ROWS} at least")
+        self.notes.append(
+            "nobody declared rules: these were made from the profile (what is filled in, what is a key), "
+            "and only warn"
+        )
+        return tuple(rules_from(found))
 
     def tried(self, what: str, call: Callable[[], T]) -> T | None:
         try:

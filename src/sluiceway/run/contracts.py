@@ -192,12 +192,13 @@ def _promises(pipeline: Pipeline) -> list[dict[str, Any]]:
     """The schedule as ``frequency``, and each freshness rule as ``latency``."""
     found: list[dict[str, Any]] = []
     name = pipeline.destination.table.name
-    if pipeline.schedule:
-        value, unit = frequency(pipeline.schedule)
+    if pipeline.schedule and len(pipeline.schedule.crons) == 1:
+        cron = pipeline.schedule.crons[0]
+        value, unit = frequency(cron)
         promise: dict[str, Any] = {"property": "frequency", "value": value}
         if unit:
             promise["unit"] = unit
-        promise |= {"scheduler": "cron", "schedule": pipeline.schedule}
+        promise |= {"scheduler": "cron", "schedule": cron}
         if pipeline.timezone != "UTC":
             promise["description"] = f"in {pipeline.timezone}"
         found.append(promise)

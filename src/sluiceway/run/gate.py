@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sluiceway.run.result import CheckResult
     from sluiceway.spec.model import QualitySpec
 
-__all__ = ["decide", "dimensions", "score"]
+__all__ = ["decide", "dimensions", "score", "shortened"]
 
 
 def dimensions(results: Sequence[CheckResult]) -> dict[str, float]:
@@ -69,3 +69,13 @@ def decide(
     if reasons:
         return Verdict("block", run_id, staging_id, tuple(reasons))
     return Verdict("quarantine" if turned_away else "pass", run_id, staging_id)
+
+
+def shortened(reasons: tuple[str, ...]) -> str:
+    """The first three, and how many there are beside them.
+
+    >>> shortened(("a", "b", "c", "d"))
+    'a; b; c; and 1 more'
+    """
+    shown = "; ".join(reasons[:3])
+    return shown if len(reasons) <= 3 else f"{shown}; and {len(reasons) - 3} more"

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sluiceway import plugins
 from sluiceway.errors import (
     CancelledError,
     ConfigError,
     DataQualityError,
     DataValidationError,
     DestinationError,
+    FencedError,
     GateError,
+    LockTimeoutError,
     RunError,
     SluicewayError,
     SourceError,
@@ -30,12 +31,14 @@ from sluiceway.plan.build import names_read
 from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish, PythonStep, Stage, Transform
 from sluiceway.run.execute import Execution, Judged
 from sluiceway.run.facts import dataset_of, edges_of, sql_of, summarise
-from sluiceway.run.gate import decide
+from sluiceway.run.gate import decide, shortened
 from sluiceway.run.inplace import handing_over
 from sluiceway.run.limit import TooLong, interrupt_of, limited
+from sluiceway.run.listeners import listen
 from sluiceway.run.resolve import Resolved, resolved
 from sluiceway.run.result import NodeResult, RunResult
 from sluiceway.run.settle import settle
+from sluiceway.run.ticket import Ticket, backoff
 from sluiceway.secrets import redact
 from sluiceway.store.store import Store
 
@@ -61,6 +64,7 @@ def run(
     count_reads: bool = False,
     at: datetime | None = None,
     kind: str | None = None,
+    ticket: Ticket | None = None,
 ) -> RunResult:
     """Run a pipeline once and say how it went; a failed or blocked run is a result, not an exception.
 
@@ -73,14 +77,16 @@ def run(
         at: the moment that this run stands for, such as the end of a backfill's interval: the clock of
             rules and SQL, and the time of its metrics. When it began, if absent. A naive time is UTC.
         kind: what the store calls it: run, check or replay if absent.
+        ticket: the orchestrator's.
 
     Raises:
         ConfigError: what the user wrote can't be used; nothing was run.
     """
     moment = at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
     made = _Run(
-        pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, moment, kind
-    )
+        pipeline, full_refresh, dry_run, progress, bus or EventBus(), replays, count_reads, moment, kind,
+        ticket or Ticket(new_run_id(), retries=True),
+    )  # fmt: skip
     return made.go()
 
 
@@ -100,11 +106,12 @@ class _Run:
     count_reads: bool = False
     at: datetime | None = None
     kind: str | None = None
-    run_id: str = field(default_factory=new_run_id)
+    ticket: Ticket = field(default_factory=lambda: Ticket(new_run_id(), retries=True))
     nodes: list[NodeResult] = field(default_factory=list)
     keep_staging: bool = False
 
     def __post_init__(self) -> None:
+        self.run_id, self.attempt = self.ticket.run_id, self.ticket.attempt
         self.started_at = datetime.now(UTC)
         self.clock = time.monotonic()
         if self.full_refresh and self.pipeline.destination.mode in ("append", "merge"):
@@ -118,6 +125,7 @@ class _Run:
             table=str(self.pipeline.destination.table),
         )
         self.plan: Plan | None = None
+        self.begun = False
         self.execution: Execution | None = None
         self.opened: Resolved | None = None
         self.judged: Judged | None = None
@@ -170,22 +178,19 @@ class _Run:
         self.bus.listen("store", self.store.record_event)
         if self.progress is not None:
             self.bus.listen("progress", self.progress)
-        lineage = self.pipeline.project.lineage
-        if lineage:
-            integration = plugins.load("integrations", "openlineage")
-            self.bus.listen("openlineage", integration.listener(lineage, self.pipeline.project))
-        if self.pipeline.project.alerts:
-            integration = plugins.load("integrations", "alerts")
-            self.bus.listen("alerts", integration.listener({}, self.pipeline.project))
+        listen(self.bus, self.pipeline.project)
 
     def _attempts(self) -> None:
-        retry = self.pipeline.retry
-        for attempt in range(1, retry.attempts + 1):
+        last = self.pipeline.retry.attempts if self.ticket.retries else self.ticket.attempt
+        for attempt in range(self.ticket.attempt, last + 1):
             self.attempt = attempt
             try:
                 self._attempt()
             except GateError as error:
                 self._end("blocked", error)
+                return
+            except FencedError as error:  # what is written of the run is another's to write
+                self.result.status, self.result.error = "cancelled", error
                 return
             except CancelledError as error:
                 self._end("cancelled", error)
@@ -199,20 +204,28 @@ class _Run:
                 self._end("failed", told)
                 return
             except SluicewayError as error:
-                stop = interrupt_of(error)
-                if stop is not None:
-                    raise stop from error
-                transient = isinstance(error, SourceError | DestinationError) and not error.details.get(
-                    "final"
-                )
-                if not transient or attempt == retry.attempts:
-                    self._end("failed", error)
+                wait = self._after(error, last)
+                if wait is None:
                     return
-                wait = _backoff(retry.backoff, retry.delay, attempt)
-                log.warning("attempt %s failed: %s; next in %.1f s", attempt, redact(error.message), wait)
                 time.sleep(wait)
             else:
                 return
+
+    def _after(self, error: SluicewayError, last: int) -> float | None:
+        """What follows from an error: seconds until the next try, or None where the run has ended."""
+        stop, retry = interrupt_of(error), self.pipeline.retry
+        if stop is not None:
+            raise stop from error
+        transient = isinstance(error, SourceError | DestinationError) and not error.details.get("final")
+        if self.ticket.more and (transient or isinstance(error, LockTimeoutError)):
+            self._not_yet(error)
+        elif not transient or self.attempt == last:
+            self._end("failed", error)
+        else:
+            wait = backoff(retry.backoff, retry.delay, self.attempt)
+            log.warning("attempt %s failed: %s; next in %.1f s", self.attempt, redact(error.message), wait)
+            return wait
+        return None
 
     def _fail_if_begun(self) -> None:
         if self.plan is not None:
@@ -236,13 +249,27 @@ class _Run:
                 if begun is not None:
                     self.started_at = begun
                     opened.started_at = self.moment
+                if not self.ticket.retries and self._was_published(opened):
+                    return
             self.plan = opened.plan(count_reads=self.count_reads, store=self.store, run_id=self.run_id)
             self._begin(self.plan, opened)
             self._walk(self.plan, opened)
 
     def _staging(self) -> Path:
         # beside the project, so that a lake in it takes the files by a rename
-        return self.pipeline.project.folder / ".sluiceway" / "staging" / self.run_id
+        name = self.run_id if self.ticket.retries else f"{self.run_id}.{self.ticket.claim}"
+        return self.pipeline.project.folder / ".sluiceway" / "staging" / name
+
+    def _was_published(self, opened: Resolved) -> bool:
+        """An earlier try of this run committed, and did not live to say so: then there is nothing to do."""
+        for receipt in opened.sink.receipts(run_id=self.run_id)[:1]:
+            self.result.status = "succeeded"
+            self.result.records.published, self.result.records.late = receipt.published, receipt.late
+            self.result.snapshot = receipt.snapshot
+            self.store.mark(self.run_id, "succeeded", snapshot=receipt.snapshot)
+            self.store.record_receipt(self.pipeline.environment.name, receipt)
+            return True
+        return False
 
     # events -----------------------------------------------------------------------------------------
 
@@ -253,18 +280,16 @@ class _Run:
             return "replay"
         return "check" if self.dry_run else "run"
 
+    def _write_down(self) -> None:
+        """There is such a run, and this is a try of it."""
+        self.store.begin_run(
+            self.run_id, self.pipeline.name, self.pipeline.environment.name, self.started_at, self.attempt,
+            dict(self.pipeline.raw), kind=self._kind(), nominal_at=self.at, group_id=self.ticket.group_id,
+        )  # fmt: skip
+
     def _begin(self, plan: Plan, opened: Resolved) -> None:
         pipeline = self.pipeline
-        self.store.begin_run(
-            run_id=self.run_id,
-            pipeline=pipeline.name,
-            environment=pipeline.environment.name,
-            started_at=self.started_at,
-            attempt=self.attempt,
-            config_raw=dict(pipeline.raw),
-            kind=self._kind(),
-            nominal_at=self.at,
-        )
+        self._write_down()
         self.inputs = tuple(
             dataset_of(source.dataset(), opened.schemas[name], name)
             for name, source in opened.sources.items()
@@ -272,6 +297,7 @@ class _Run:
         self.output = dataset_of(
             opened.sink.dataset(pipeline.destination.table), plan.output, str(pipeline.destination.table)
         )
+        self.begun = True
         self.bus.emit(
             RunStarted(
                 self.run_id, pipeline.name, self.started_at,
@@ -332,7 +358,7 @@ class _Run:
                 if self.keep_staging:
                     execution.keep()
                 raise DataQualityError(
-                    f"the gate blocked {self.pipeline.name}: {_list(verdict.reasons)}",
+                    f"the gate blocked {self.pipeline.name}: {shortened(verdict.reasons)}",
                     hint=f"sluiceway runs show {self.run_id}",
                 )
             if not self.dry_run and not (self.replays and self.judged.good_rows == 0):
@@ -345,7 +371,7 @@ class _Run:
             reasons = tuple(f"{r.check.id}: {r.message}" for r in exceeded)
             self.result.verdict = Verdict("block", self.run_id, "", reasons)
             raise DataValidationError(
-                f"a source of {self.pipeline.name} was turned away: {_list(reasons)}",
+                f"a source of {self.pipeline.name} was turned away: {shortened(reasons)}",
                 hint=f"sluiceway runs show {self.run_id}",
             )
 
@@ -399,6 +425,8 @@ class _Run:
             replays=self.replays,
         )
         gate: AuditGate = plan.select(AuditGate)[0]
+        if self.ticket.fence is not None:
+            self.ticket.fence()
         with self._timer(node.name) as timed, handing_over(opened):
             receipt = opened.sink.publish(verdict, execution.staged(judged, gate.checks), order)
             timed.rows = receipt.published
@@ -411,6 +439,14 @@ class _Run:
 
     # the end ----------------------------------------------------------------------------------------
 
+    def _not_yet(self, error: SluicewayError) -> None:
+        """This try failed, and whoever started it tries again: it is written, and nobody is told of a failure
+        that may not be one."""
+        self.result.status, self.result.error = "failed", error
+        if not self.begun:
+            self._write_down()
+        self.store.mark(self.run_id, "failed", error=error.as_dict())
+
     def _end(self, status: Any, error: SluicewayError | None) -> None:
         result, execution = self.result, self.execution
         result.status, result.error = status, error
@@ -421,7 +457,7 @@ class _Run:
             summarise(result, execution, self.judged, weights, dry_run=self.dry_run)
         if isinstance(error, GateError):
             error.result = result
-        if self.plan is None:
+        if self.plan is None or not self.begun:
             self._never_planned(status, error)
             return
         for check_id, rows in result.samples.items():
@@ -451,16 +487,7 @@ class _Run:
 
     def _never_planned(self, status: str, error: SluicewayError | None) -> None:
         """The run ended before there was a plan: it is recorded all the same."""
-        self.store.begin_run(
-            run_id=self.run_id,
-            pipeline=self.pipeline.name,
-            environment=self.pipeline.environment.name,
-            started_at=self.started_at,
-            attempt=self.attempt,
-            config_raw=dict(self.pipeline.raw),
-            kind=self._kind(),
-            nominal_at=self.at,
-        )
+        self._write_down()
         self.bus.emit(
             RunFinished(
                 self.run_id, self.pipeline.name, datetime.now(UTC),
@@ -469,19 +496,3 @@ class _Run:
                 kind=self._kind(), owner=self.pipeline.owner, table=self.result.table,
             )
         )  # fmt: skip
-
-
-def _backoff(kind: str, delay: float, attempt: int) -> float:
-    """Seconds before the next try.
-
-    >>> [_backoff("exponential", 2, n) for n in (1, 2, 3)]
-    [2, 4, 8]
-    """
-    if kind == "constant":
-        return delay
-    return delay * attempt if kind == "linear" else delay * 2 ** (attempt - 1)
-
-
-def _list(reasons: tuple[str, ...]) -> str:
-    shown = "; ".join(reasons[:3])
-    return shown if len(reasons) <= 3 else f"{shown}; and {len(reasons) - 3} more"

@@ -26,11 +26,14 @@ def settle(store: Store, opened: Resolved, run_id: str) -> datetime | None:
     """
     pipeline, environment = opened.pipeline.name, opened.pipeline.environment.name
     begun = None
+    _clear(opened, run_id)  # of its own earlier tries, however they ended
     for row in store.interrupted(pipeline, environment):
         if not _committed(store, opened, row["run_id"]):
+            begun = _utc(row["started_at"])
+            if row["run_id"] == run_id:  # another try of the same run
+                continue
             error = {"type": "Interrupted", "message": f"its process ended; started over as {run_id}"}
             store.mark(row["run_id"], "failed", error=error)
-            begun = _utc(row["started_at"])
         _clear(opened, row["run_id"])
     for row in store.runs(pipeline=pipeline, environment=environment, limit=1):
         if row["status"] in ("failed", "cancelled"):
@@ -42,9 +45,12 @@ def settle(store: Store, opened: Resolved, run_id: str) -> datetime | None:
 
 
 def _clear(opened: Resolved, run_id: str) -> None:
-    folders: set[Path] = {opened.staging, opened.engine.staging}
-    for folder in folders:
-        shutil.rmtree(folder.with_name(run_id), ignore_errors=True)
+    """What tries of a run left behind. This one's own folder stays."""
+    own: set[Path] = {opened.staging, opened.engine.staging}
+    for folder in own:
+        for left in (folder.with_name(run_id), *folder.parent.glob(f"{run_id}.*")):
+            if left not in own:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _committed(store: Store, opened: Resolved, run_id: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sluiceway.spec.contract_change import BREAKING, INFORMATIONAL, NON_BREAKING, Change, Level
 
-__all__ = ["term_changes"]
+__all__ = ["promised_age", "term_changes"]
 
 _FOR_PEOPLE = (
     "name", "tenant", "tags", "dataProduct", "description", "domain", "support", "price", "team", "roles",
@@ -122,6 +122,18 @@ def _apart(before: float | str, after: float | str) -> int | None:
     if before == after or isinstance(before, str) != isinstance(after, str):
         return None
     return -1 if sorted([before, after])[0] == after else 1
+
+
+def promised_age(raw: Mapping[str, Any]) -> float | None:
+    """Seconds: the least that ``slaProperties`` promise as ``latency`` or ``freshness``; None without them.
+
+    >>> promised_age({"slaProperties": [{"property": "latency", "value": 4, "unit": "d"}]})
+    345600.0
+    """
+    declared = raw.get("slaProperties")
+    items = [item for item in declared if isinstance(item, dict)] if isinstance(declared, list) else []
+    told = [_number(item) for item in items if str(item.get("property")).lower() in ("latency", "freshness")]
+    return min((number for number in told if isinstance(number, float) and number > 0), default=None)
 
 
 def _number(promise: Mapping[str, Any]) -> float | str | None:

@@ -13,7 +13,9 @@ from sluiceway.connectors.base import Incremental, SinkConfig, SourceConfig
 from sluiceway.rules.base import Rule
 from sluiceway.spec.alerts import AlertConfig
 from sluiceway.spec.aliases import ALIASES
+from sluiceway.spec.health import HealthConfig
 from sluiceway.spec.jsonschema import engine_options
+from sluiceway.spec.orchestrate import OrchestrateConfig
 from sluiceway.spec.pipeline import (
     DestinationConfig,
     PipelineConfig,
@@ -22,6 +24,7 @@ from sluiceway.spec.pipeline import (
     SchemaContractConfig,
 )
 from sluiceway.spec.project import EngineConfig, EnvironmentConfig, LineageConfig, ProjectConfig
+from sluiceway.spec.schedule import ScheduleConfig
 from sluiceway.transforms.base import Step
 
 if TYPE_CHECKING:
@@ -131,7 +134,10 @@ def _sections() -> list[tuple[str, type[BaseModel], str]]:
         ),
         ("alerts", AlertConfig, _ALERTS),
         ("lineage", LineageConfig, "Further keys are the transport's own.\n"),
+        ("orchestrate", OrchestrateConfig, ""),
+        ("orchestrate.health", HealthConfig, ""),
         ("A pipeline", PipelineConfig, ""),
+        ("schedule", ScheduleConfig, "Or a text: a cron expression, `@daily`, `every 15m`.\n"),
         ("sources.NAME", SourceConfig, _SOURCES.format(names=_listed("connectors"))),
         ("incremental", Incremental, ""),
         ("transform", Step, _STEPS.format(names=_listed("transforms"))),

@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sluiceway.errors import Where
 from sluiceway.exchange import LoadMode, Scd2
+from sluiceway.spec.orchestrate import OrchestrateSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from sluiceway.connectors.base import Connector, Incremental, SinkConfig, SourceConfig
     from sluiceway.engines.base import EngineSettings
     from sluiceway.errors import SpecError
     from sluiceway.rules.base import Rule
     from sluiceway.schema import Schema, TableName
+    from sluiceway.spec.schedule import ScheduleSpec
     from sluiceway.transforms.base import Step
 
 __all__ = [
@@ -65,6 +68,9 @@ class Project:
     alerts: tuple[Mapping[str, Any], ...] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
     """``lineage:``, the OpenLineage transport: {type: file|http|console, path|url, …}; empty: none."""
+    orchestrate: OrchestrateSpec = field(default_factory=OrchestrateSpec)
+    observe: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """``observe:``: integration -> its configuration."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,8 @@ class SourceSpec:
     where: Where
     incremental: Incremental | None = None
     rules: tuple[DeclaredRule, ...] = ()
+    window: str | None = None
+    """The column by which a backfill reads an interval; ``config.filters`` have its bounds."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,7 @@ class RetrySpec:
 class Pipeline:
     """A pipeline of one environment, ready to be planned. ``raw`` keeps ``${VAR}`` unresolved.
 
-    ``timeout`` is in seconds, ``memory_limit`` in bytes.
+    ``timeout`` and ``sla`` are in seconds, ``memory_limit`` in bytes.
     """
 
     name: str
@@ -168,8 +176,11 @@ class Pipeline:
     description: str = ""
     owner: str = ""
     tags: tuple[str, ...] = ()
-    schedule: str | None = None
+    schedule: ScheduleSpec | None = None
     timezone: str = "UTC"
+    pool: str = "default"
+    priority: int = 0
+    sla: float | None = None
     depends_on: tuple[str, ...] = ()
     retry: RetrySpec = field(default_factory=RetrySpec)
     timeout: float | None = None

@@ -24,7 +24,9 @@ from sluiceway.spec.fields import (
     Strict,
     Weight,
 )
+from sluiceway.spec.schedule import ScheduleConfig, schedule_of
 from sluiceway.spec.validate import COMMA_HINT, Place, brief, build, field_names, spec_error
+from sluiceway.spec.variables import has_variable
 from sluiceway.spec.yaml import Document, KeyPath, key_text, read_yaml
 
 if TYPE_CHECKING:
@@ -165,10 +167,18 @@ class PipelineConfig(Strict):
     description: str = Field("", description="what a row of the result is")
     owner: str = Field("", description="the team or person to ask")
     tags: list[str] = Field(default_factory=list, description="words to select pipelines by")
-    schedule: str | None = Field(None, description="when it runs, as a cron expression")
+    schedule: ScheduleConfig | str | None = Field(
+        None,
+        description="when it runs: a cron expression, `@daily`, `every 15m`, or a mapping; docs/schedules.md",
+    )
     timezone: str = Field("UTC", description="the zone of the schedule, and of nothing else")
     depends_on: list[str] = Field(
         default_factory=list, description="what must be fresh first: `pipeline:NAME` or `dataset:NAME`"
+    )
+    pool: str = Field("default", description="the pool of orchestrate.pools that its runs take a slot of")
+    priority: int = Field(0, ge=-100, le=100, description="runs with a greater one go first")
+    sla: Duration | None = Field(
+        None, description="how long after its moment a run should have succeeded, such as 2h"
     )
     retry: RetryConfig = Field(default_factory=RetryConfig, description="tries after a failure")
     timeout: Duration | None = Field(None, description="the longest a run may take, such as 30m")
@@ -226,6 +236,13 @@ class PipelineConfig(Strict):
         known = zoneinfo.available_timezones() if value != "UTC" and "${" not in value else set()
         if known and value not in known:  # a machine without the zone database can't check
             raise ValueError(f"'{value}' is not a time zone; {did_you_mean(value, known)[:200]}")
+        return value
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule(cls, value: str | ScheduleConfig | None) -> str | ScheduleConfig | None:
+        if isinstance(value, str) and not has_variable(value):
+            schedule_of(value)
         return value
 
     @field_validator("depends_on")

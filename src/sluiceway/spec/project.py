@@ -14,9 +14,12 @@ from pydantic import ConfigDict, Field, ValidationError
 from sluiceway import plugins
 from sluiceway.engines.base import EngineSettings
 from sluiceway.errors import SluicewayError, SpecError, Where, did_you_mean
+from sluiceway.secrets import register_secret
 from sluiceway.spec.alerts import AlertConfig, AlertSpec
 from sluiceway.spec.fields import Int, Size, Strict
 from sluiceway.spec.model import EnvironmentSpec, Project
+from sluiceway.spec.observe import ObserveConfig
+from sluiceway.spec.orchestrate import OrchestrateConfig, OrchestrateSpec
 from sluiceway.spec.validate import brief, build, field_names, spec_error
 from sluiceway.spec.variables import register_secrets, substitute
 from sluiceway.spec.yaml import Document, KeyPath, read_yaml, shown
@@ -95,6 +98,10 @@ class ProjectConfig(Strict):
     )
     alerts: list[AlertConfig] = Field(default_factory=list, description="who is told, and of what")
     lineage: LineageConfig | None = Field(None, description="where OpenLineage events go")
+    observe: ObserveConfig | None = Field(None, description="whom numbers and traces of runs are sent to")
+    orchestrate: OrchestrateConfig = Field(
+        default_factory=OrchestrateConfig, description="how runs are orchestrated"
+    )
 
 
 class _Lazy(Mapping[str, Any]):
@@ -161,6 +168,8 @@ def load_project(folder: Path | None = None) -> Project:
         metadata=_metadata(config.metadata, root, document),
         alerts=_alerts(config, document),
         lineage=_settled(lineage, ("lineage",), document),
+        orchestrate=_orchestrate(document),
+        observe=_observe(document),
     )
 
 
@@ -202,6 +211,24 @@ def _settled(value: Any, path: KeyPath, document: Document) -> Any:
 
 def _lazy(value: Mapping[str, Any], path: KeyPath, document: Document) -> _Lazy:
     return _Lazy(value, lambda: dict(_settled(dict(value), path, document)))
+
+
+def _observe(document: Document) -> dict[str, dict[str, Any]]:
+    declared = document.value.get("observe")
+    if not declared:
+        return {}
+    settled = _settled(declared, ("observe",), document)
+    config = build(ObserveConfig, settled, lambda path: document.where(("observe", *path)))
+    for secret in config.otel.headers.values() if config.otel else ():
+        register_secret(secret)
+    return {name: value for name, value in config.model_dump().items() if value is not None}
+
+
+def _orchestrate(document: Document) -> OrchestrateSpec:
+    declared = _settled(document.value.get("orchestrate") or {}, ("orchestrate",), document)
+    return OrchestrateSpec.of(
+        build(OrchestrateConfig, declared, lambda path: document.where(("orchestrate", *path)))
+    )
 
 
 def _alerts(config: ProjectConfig, document: Document) -> tuple[AlertSpec, ...]:

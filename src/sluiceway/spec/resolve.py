@@ -28,6 +28,7 @@ from sluiceway.spec.model import (
     SourceSpec,
 )
 from sluiceway.spec.pipeline import PipelineConfig, build_config
+from sluiceway.spec.schedule import schedule_of
 from sluiceway.spec.validate import COMMA_HINT, Place, brief, build, under
 from sluiceway.spec.variables import register_secrets, substitute
 from sluiceway.units import duration, size
@@ -102,7 +103,10 @@ def resolve(
         description=settled.description,
         owner=settled.owner,
         tags=tuple(settled.tags),
-        schedule=settled.schedule,
+        schedule=schedule_of(settled.schedule, settled.timezone),
+        pool=settled.pool,
+        priority=settled.priority,
+        sla=None if settled.sla is None else duration(settled.sla),
         timezone=settled.timezone,
         depends_on=tuple(settled.depends_on),
         retry=RetrySpec(settled.retry.attempts, settled.retry.backoff, duration(settled.retry.delay)),

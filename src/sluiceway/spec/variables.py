@@ -50,7 +50,9 @@ _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 _SECRET_KEY = re.compile(
     r"(?i)(^|_)(password|passwd|pwd|secret|token|api_?key|access_?key|secret_?key|private_?key|hmac|salt)(_|$)"
 )
-_SECRET_PARENTS = frozenset({"connections", "alerts", "metadata", "engine", "warehouse", "mask", "lineage"})
+_SECRET_PARENTS = frozenset(
+    {"connections", "alerts", "headers", "metadata", "engine", "warehouse", "mask", "lineage"}
+)
 _PUBLIC_KEYS = frozenset({"type", "port", "threads", "memory_limit", "path", "spill", "staging", "master"})
 """Masking '5432' or a folder would shred every message, and neither is a secret."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +15,13 @@ from sluiceway.store.tables import attempts, checks, configs, metrics, nodes, qu
 from sluiceway.store.values import clean_config, config_hash, metric, plain, text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy import Connection
 
     from sluiceway.events import NodeFinished, NodeStarted, RunFinished, RunStarted
 
-__all__ = ["begin", "finished", "mark", "node_finished", "node_started", "started", "upsert"]
+__all__ = ["begin", "finished", "mark", "never_began", "node_finished", "node_started", "started", "upsert"]
 
 _RECORDS = ("read", "rejected", "staged", "published", "quarantined", "late")
 
@@ -54,6 +55,7 @@ def begin(
     engine: Mapping[str, str] | None = None,
     config_raw: Mapping[str, Any] | None = None,
     nominal_at: datetime | None = None,
+    group_id: str | None = None,
     at: datetime | None = None,
 ) -> None:
     """A run, or another attempt of one. A run that is there keeps its ``started_at``."""
@@ -75,6 +77,8 @@ def begin(
         row["engine"] = plain(engine)
     if nominal_at is not None:
         row["nominal_at"] = nominal_at
+    if group_id is not None:
+        row["group_id"] = group_id
     if config_raw is not None:
         row["config_hash"] = _config(con, pipeline, config_raw, started_at)
     upsert(con, runs, [row], keep=["started_at"])
@@ -99,6 +103,27 @@ def begin(
         ],
         keep=["started_at"],
     )
+
+
+def never_began(
+    con: Connection,
+    jobs: Sequence[Mapping[str, Any]],
+    status: str,
+    at: datetime,
+    error: Mapping[str, Any] | None,
+) -> None:
+    """Runs that ended in the queue: skipped, cancelled, given up. Those that have a row keep it."""
+    said = plain(error)
+    rows = [
+        {
+            "id": job["run_id"], "pipeline": job["pipeline"], "environment": job["environment"],
+            "kind": "run", "status": status, "attempt": job["attempt"], "started_at": at, "updated_at": at,
+            "finished_at": at, "nominal_at": job["nominal_at"], "group_id": job["group_id"], "error": said,
+        }
+        for job in jobs
+    ]  # fmt: skip
+    if rows:
+        con.execute(insert_into(con, runs).on_conflict_do_nothing(), rows)
 
 
 def _config(con: Connection, pipeline: str, raw: Mapping[str, Any], at: datetime) -> str:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
     from sluiceway.exchange import Cursor, Receipt
     from sluiceway.store.alerts import AlertBook
+    from sluiceway.store.groups import GroupBook
+    from sluiceway.store.health import HealthBook
+    from sluiceway.store.logs import LogBook
+    from sluiceway.store.queue import Queue
+    from sluiceway.store.schedules import ScheduleBook
+    from sluiceway.store.tally import TallyBook
+    from sluiceway.store.workers import WorkerBook
 
 __all__ = ["Store"]
 
@@ -87,6 +94,55 @@ class Store:
 
         return AlertBook(self._read, self._write)
 
+    @property
+    def queue(self) -> Queue:
+        """Jobs that wait for a worker, run, or ran."""
+        from sluiceway.store.queue import Queue
+
+        return Queue(self._read, self._write)
+
+    @property
+    def logs(self) -> LogBook:
+        """What runs wrote on their outputs."""
+        from sluiceway.store.logs import LogBook
+
+        return LogBook(self._read, self._write)
+
+    @property
+    def schedules(self) -> ScheduleBook:
+        """What schedulers remember of each pipeline."""
+        from sluiceway.store.schedules import ScheduleBook
+
+        return ScheduleBook(self._read, self._write)
+
+    @property
+    def groups(self) -> GroupBook:
+        """Backfills and selections: runs that belong together."""
+        from sluiceway.store.groups import GroupBook
+
+        return GroupBook(self._read, self._write)
+
+    @property
+    def health(self) -> HealthBook:
+        """Health over time, and what workers measured."""
+        from sluiceway.store.health import HealthBook
+
+        return HealthBook(self._read, self._write)
+
+    @property
+    def tally(self) -> TallyBook:
+        """Sums, as a metrics endpoint wants them."""
+        from sluiceway.store.tally import TallyBook
+
+        return TallyBook(self._read)
+
+    @property
+    def workers(self) -> WorkerBook:
+        """Workers and schedulers, and when they were last heard of."""
+        from sluiceway.store.workers import WorkerBook
+
+        return WorkerBook(self._read, self._write)
+
     # --- what a run writes ---
 
     def begin_run(
@@ -101,6 +157,7 @@ class Store:
         kind: str = "run",
         engine: Mapping[str, str] | None = None,
         nominal_at: datetime | None = None,
+        group_id: str | None = None,
     ) -> None:
         """Write down that this process runs ``run_id`` now; a known run gets another attempt.
 
@@ -122,6 +179,7 @@ class Store:
                 engine=engine,
                 config_raw=config_raw,
                 nominal_at=nominal_at,
+                group_id=group_id,
                 at=started_at if attempt == 1 else datetime.now(UTC),
             )
 
@@ -178,6 +236,24 @@ class Store:
         """``EventBus.failures``: listeners that failed in this run, and how often."""
         with self._write() as con:
             cache.write_failures(con, run_id, failures, datetime.now(UTC))
+
+    def record_skipped(
+        self,
+        run_id: str,
+        pipeline: str,
+        environment: str,
+        at: datetime,
+        reason: str,
+        *,
+        group_id: str | None = None,
+    ) -> None:
+        """A run that was not begun, since what it needs did not succeed."""
+        job = {
+            "run_id": run_id, "pipeline": text(pipeline), "environment": text(environment), "attempt": 1,
+            "nominal_at": None, "group_id": group_id,
+        }  # fmt: skip
+        with self._write() as con:
+            runs.never_began(con, [job], "skipped", at, {"type": "Skipped", "message": text(reason)})
 
     def mark(
         self,

@@ -30,6 +30,7 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "ID",
     "REVISION",
     "SCHEMA",
     "UTCDateTime",
@@ -56,7 +57,7 @@ __all__ = [
     "version",
 ]
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration that these tables are equal to. Revisions are numbers, so that newer is greater."""
 
 SCHEMA = "sluiceway"
@@ -98,8 +99,11 @@ version = Table(
 )
 
 
+ID = BigInteger().with_variant(Integer, "sqlite")
+
+
 def _id() -> Column[int]:
-    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    return Column("id", ID, primary_key=True)
 
 
 def _run(*, primary_key: bool = False) -> Column[str]:
@@ -115,7 +119,7 @@ def _run(*, primary_key: bool = False) -> Column[str]:
 def _dataset(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
     return Column(
         name,
-        BigInteger().with_variant(Integer, "sqlite"),
+        ID,
         ForeignKey("datasets.id", ondelete="CASCADE"),
         primary_key=primary_key,
         nullable=nullable,
@@ -192,11 +196,13 @@ runs = Table(
     Column("boot_id", String),
     Column("pid", BigInteger),
     Column("process_started", String),
+    Column("group_id", String),  # ties the runs of one selection or backfill together
     Index(None, "pipeline", "environment", "started_at"),
     Index(None, "started_at"),
     Index(None, "status"),
     Index(None, "output_id"),
     Index(None, "config_hash"),
+    Index(None, "group_id"),
 )
 
 attempts = Table(
@@ -406,7 +412,7 @@ deliveries = Table(
     _id(),
     Column(
         "alert_id",
-        BigInteger().with_variant(Integer, "sqlite"),
+        ID,
         ForeignKey("alerts.id", ondelete="CASCADE"),
         nullable=False,
     ),

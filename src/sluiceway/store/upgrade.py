@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from sluiceway.errors import StoreError
 from sluiceway.locks import file_lock
+from sluiceway.store import jobtables
 from sluiceway.store.connect import BUSY_SECONDS, sqlite_path
 from sluiceway.store.tables import REVISION, SCHEMA, metadata, version
 
@@ -106,6 +107,7 @@ def _create(engine: Engine) -> None:
     with engine.begin() as con:
         if path is None:
             con.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{SCHEMA}"')
+            jobtables.for_postgresql()
         metadata.create_all(con, checkfirst=False)
         version.create(con)
         con.execute(version.insert().values(version_num=REVISION))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from sluiceway.cli.app import invoke
-from sluiceway.errors import PlanError
+from sluiceway.errors import ConfigError, PlanError
 from sluiceway.quality.anomalies import anomalies
 
 START = dt.datetime(2024, 1, 1)  # noqa: DTZ001
@@ -81,6 +81,25 @@ def test_values_about_persons_are_masked():
     assert {r["email"] for f in found if f.column == "email" for r in f.rows} == {"***"}
     outlier = next(f for f in found if f.column == "amount")
     assert outlier.message == "1 value lies far from the others"
+
+
+def test_what_the_contract_classifies_is_masked(tmp_path):
+    data = rows(2)
+    data[4]["amount"] = 987_654_321.0
+    contract = tmp_path / "c.odcs.yaml"
+    contract.write_text(
+        "apiVersion: v3.1.0\nkind: DataContract\nid: c\nversion: 1.0.0\nstatus: active\n"
+        "schema:\n  - name: t\n    properties:\n"
+        "      - {name: AMOUNT, logicalType: number, classification: confidential}\n"
+        "      - {name: absent, logicalType: string, classification: secret}\n",
+        "utf-8",
+    )
+    assert "987654321" in repr(anomalies(data, kinds=["outlier"]))
+    found = anomalies(data, kinds=["outlier"], contract=contract)
+    assert [f.column for f in found] == ["amount"]
+    assert "987654321" not in repr(found)
+    with pytest.raises(ConfigError, match="no contract"):
+        anomalies(data, contract=tmp_path / "none.odcs.yaml")
 
 
 def test_samples_are_bounded_and_the_count_is_not():

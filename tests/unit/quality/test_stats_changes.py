@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import ruptures
+from scipy import stats
 
 from sluiceway.quality.stats.changepoints import change_points, pelt
 from sluiceway.quality.stats.changepoints import noise as noise_of
+from sluiceway.quality.stats.tails import student_tails
 
 
 def steps(seed: int, n: int) -> Any:
@@ -107,3 +109,19 @@ def test_a_slow_wave_is_no_staircase() -> None:
         found += bool(change_points(y).points)
         plain += bool(pelt(y / noise_of(y), 3 * np.log(200), 4))
     assert found <= 20 < plain / 2
+
+
+@pytest.mark.parametrize("degrees", [5, 8.1, 10.7, 30, 200])
+@pytest.mark.parametrize("t", [0.5, 2.0, 3.5, 5.0, 7.0])
+def test_the_tails_of_student_s_distribution_are_scipy_s(t: float, degrees: float) -> None:
+    expected = 2 * stats.t.sf(t, degrees)
+    if expected > 1e-6:
+        assert student_tails(t, degrees) == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("runs", [30, 60])
+def test_what_chance_makes_of_noise_is_no_change(runs: int) -> None:
+    """Levels that noise alone would show somewhere among so few runs are not told: 5 % a search at most."""
+    draw = np.random.default_rng(7)
+    found = sum(bool(change_points(draw.normal(0, 1, runs)).points) for _ in range(400))
+    assert found <= 0.05 * 400

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sluiceway.quality.stats.arrays import NORMAL, mad, shrinkage
+from sluiceway.quality.stats.tails import student_tails
 
 if TYPE_CHECKING:
     from sluiceway.quality.stats.arrays import Floats, Numbers
@@ -18,6 +19,10 @@ __all__ = ["Changes", "change_points", "despiked", "noise", "pelt"]
 
 _GRID = 2_500
 """Where there are more points, changes are first looked for on a grid of so many, then about it."""
+_ALPHA = 0.05
+_EFFICIENCY = 0.37
+"""Of the MAD beside the standard deviation, for normal noise: degrees of freedom a value of what is estimated
+from it (Huber & Ronchetti 2009, "Robust Statistics", ch. 5)."""
 METHOD = "PELT, least squares on despiked values, penalty 3 ln n"
 
 
@@ -65,14 +70,28 @@ def change_points(values: Numbers, *, min_size: int = 4, effect: float = 1.0, pa
     points = pelt(smooth / unit, penalty, min_size, jump)
     if jump > 1:
         points = _refined(smooth, points, jump)
+    degrees = max(_EFFICIENCY * (y.size - 1 - parameters), 3.0)
     while points:
-        levels = _levels(smooth, points)
-        steps = np.abs(np.diff(levels))
+        steps = np.abs(np.diff(_levels(smooth, points))) / unit
         least = int(steps.argmin())
-        if steps[least] >= effect * unit:
-            break
+        if steps[least] >= effect:
+            chances = [_by_chance(steps[k], points, k, y.size, degrees) for k in range(len(points))]
+            least = int(np.argmax(chances))
+            if chances[least] <= _ALPHA:
+                break
         points.pop(least)
     return _changes(y, points, unit)
+
+
+def _by_chance(step: float, points: list[int], k: int, n: int, degrees: float) -> float:
+    """How likely chance alone makes a step like the one at ``points[k]`` somewhere among ``n`` places.
+
+    ``step`` in units of the noise. Student's, since in a short history the noise is only estimated, and
+    Bonferroni's, since the place was looked for.
+    """
+    edges = [0, *points, n]
+    before, after = edges[k + 1] - edges[k], edges[k + 2] - edges[k + 1]
+    return n * student_tails(step * math.sqrt(before * after / (before + after)), degrees)
 
 
 def pelt(values: Floats, penalty: float, min_size: int = 1, jump: int = 1) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["chi_square_tail", "kolmogorov_tail"]
+__all__ = ["chi_square_tail", "kolmogorov_tail", "student_tails"]
 
 _TINY = 1e-300
 
@@ -77,3 +77,17 @@ def kolmogorov_tail(x: float) -> float:
         return 1 - math.sqrt(2 * math.pi) / x * total
     total = sum((1 if k % 2 else -1) * math.exp(-2 * (k * x) ** 2) for k in range(1, 8))
     return max(0.0, 2 * total)
+
+
+def student_tails(t: float, degrees: float) -> float:
+    """P(|T| > t) of Student's distribution, by Wallace's transformation to a normal deviate.
+
+    Wallace, D. L. (1959), "Bounds on normal approximations to Student's and the chi-square distributions",
+    Ann. Math. Statist. 30: within a tenth for five degrees of freedom and more, down to 1e-6.
+
+    >>> round(student_tails(2.228, 10), 3)
+    0.05
+    """
+    scale = (8 * degrees + 1) / (8 * degrees + 3)
+    z = scale * math.sqrt(degrees * math.log1p(t * t / degrees))
+    return math.erfc(z / math.sqrt(2))

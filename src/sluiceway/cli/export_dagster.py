@@ -1,0 +1,9 @@
+"""``sluiceway export dagster``: the project's pipelines as code for Dagster."""
+
+from __future__ import annotations
+
+from sluiceway.cli.export_code import command_for
+
+__all__ = ["command"]
+
+command = command_for("dagster", "Dagster")

@@ -1,0 +1,1 @@
+"""When pipelines run, who runs them, and how they fare: schedules, queue, workers, health."""

@@ -1,0 +1,118 @@
+"""Choosing pipelines by dbt's selectors.
+
+| selector | chooses |
+| --- | --- |
+| ``orders``, ``sales_*`` | pipelines by name |
+| ``mart.orders``, ``mart.*`` | pipelines by the table that they load |
+| ``tag:daily``, ``owner:sales``, ``path:pipelines/finance`` | by what their files say, and where they lie |
+| ``+x``, ``x+``, ``2+x+1`` | with all that it needs, all that needs it, so many steps |
+| ``@x`` | with all that needs it, and all that those need |
+| ``a b`` | either; ``a,b``: both |
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from sluiceway.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from sluiceway.orchestrate.graph import Graph, Node
+
+__all__ = ["chosen"]
+
+_SELECTOR = re.compile(
+    r"(?P<whole>@)?(?:(?P<up>\d*)(?P<plus>\+))?(?P<what>[^+@\s,][^+\s,]*)(?:(?P<after>\+)(?P<down>\d*))?"
+)
+_METHODS = ("tag", "path", "owner", "pipeline", "dataset")
+
+
+def chosen(
+    graph: Graph, select: Sequence[str], exclude: Sequence[str] = (), folder: Path | None = None
+) -> tuple[str, ...]:
+    """The names that ``select`` chooses and ``exclude`` does not, each after those that it needs.
+
+    Args:
+        folder: what ``path:`` is relative to.
+
+    Raises:
+        ConfigError: a selector that is none, or one that chooses nothing.
+
+    >>> from sluiceway.orchestrate.graph import Graph, Node
+    >>> graph = Graph([Node("a", output="m.a"), Node("b", reads=frozenset({"m.a"})), Node("c")])
+    >>> chosen(graph, ["+b"]), chosen(graph, ["*"], ["a+"])
+    (('a', 'b'), ('c',))
+    """
+    if not any(text.strip(" ,") for text in select):
+        raise ConfigError("an empty selector chooses nothing", hint="all of them: --select '*'")
+    found = _union(graph, select, folder) - _union(graph, exclude, folder, must=False)
+    if not found:
+        raise ConfigError(
+            "nothing is left to run: all that was selected is excluded", hint="see: sluiceway schedule list"
+        )
+    return graph.order(found)
+
+
+def _union(graph: Graph, texts: Iterable[str], folder: Path | None, *, must: bool = True) -> set[str]:
+    found: set[str] = set()
+    for text in " ".join(texts).split():
+        sets = [_one(graph, item, folder, must=must) for item in text.split(",") if item]
+        both = set.intersection(*sets) if sets else set()
+        if must and not both:
+            raise ConfigError(f"no pipeline matches '{text}': its parts have none in common")
+        found |= both
+    return found
+
+
+def _one(graph: Graph, text: str, folder: Path | None, *, must: bool) -> set[str]:
+    match = _SELECTOR.fullmatch(text)
+    if match is None:
+        raise ConfigError(
+            f"'{text}' is no selector",
+            hint="write a name, ns.table, tag:x, path:x or owner:x, with + around it",
+        )
+    names = {node.name for node in graph.nodes.values() if _fits(node, match["what"], folder)}
+    if not names and must:
+        known = [*graph.nodes, *(n.output for n in graph.nodes.values() if n.output)]
+        raise ConfigError(f"no pipeline matches '{text}'", hint=did_you_mean(match["what"], known))
+    found = set(names)
+    for name in names:
+        if match["plus"]:
+            found |= set(graph.ancestors(name, int(match["up"]) if match["up"] else None))
+        if match["after"]:
+            found |= set(graph.descendants(name, int(match["down"]) if match["down"] else None))
+        if match["whole"]:
+            below = graph.descendants(name)
+            found |= {*below, *(up for one in (name, *below) for up in graph.ancestors(one))}
+    return found
+
+
+def _fits(node: Node, what: str, folder: Path | None) -> bool:
+    method, colon, value = what.partition(":")
+    if not colon:
+        return fnmatchcase(node.name, what) or fnmatchcase(node.output or "", what)
+    match method:
+        case "tag":
+            return any(fnmatchcase(tag, value) for tag in node.tags)
+        case "owner":
+            return fnmatchcase(node.owner, value)
+        case "pipeline":
+            return fnmatchcase(node.name, value)
+        case "dataset":
+            return fnmatchcase(node.output or "", value)
+        case "path":
+            return _lies_in(node.file, value, folder)
+    raise ConfigError(f"'{what}': there is no '{method}:'", hint=did_you_mean(method, _METHODS))
+
+
+def _lies_in(file: Path | None, value: str, folder: Path | None) -> bool:
+    if file is None:
+        return False
+    place = file.relative_to(folder).as_posix() if folder and file.is_relative_to(folder) else file.as_posix()
+    path = value.rstrip("/")
+    return place == path or place.startswith(f"{path}/") or fnmatchcase(place, value)

@@ -1,0 +1,159 @@
+"""Which pipeline needs which, and choosing some of them."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluiceway.errors import ConfigError, SpecError
+from sluiceway.orchestrate.graph import Graph, Node
+from sluiceway.orchestrate.select import chosen
+from sluiceway.spec.project import load_project
+
+
+def node(name: str, *reads: str, pipelines: tuple[str, ...] = (), tags: tuple[str, ...] = ()) -> Node:
+    return Node(
+        name, Path(f"/p/pipelines/{name}.yml"), f"mart.{name}", frozenset(reads), frozenset(pipelines),
+        frozenset(tags), "team" if name < "c" else "other",
+    )  # fmt: skip
+
+
+CHAIN = Graph([
+    node("e"), node("d", "mart.c", tags=("daily",)), node("c", "mart.b"), node("b", pipelines=("a",)),
+    node("a", tags=("daily", "raw")), node("x", "mart.b"),
+])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("select", "exclude", "expected"),
+    [
+        (["c"], [], "c"),
+        (["+c"], [], "abc"),
+        (["1+c"], [], "bc"),
+        (["b+"], [], "bcdx"),
+        (["b+1"], [], "bcx"),
+        (["+b+"], [], "abcdx"),
+        (["@b"], [], "abcdx"),
+        (["@x"], [], "abx"),
+        (["mart.c", "e"], [], "ce"),
+        (["mart.[ab]"], [], "ab"),
+        (["a e"], [], "ae"),
+        (["tag:daily"], [], "ad"),
+        (["tag:daily,tag:raw"], [], "a"),
+        (["a+,+d"], [], "abcd"),
+        (["*"], ["b+"], "ae"),
+        (["path:pipelines/a.yml"], [], "a"),
+        (["path:pipelines"], ["owner:other"], "ab"),
+        (["pipeline:x", "dataset:mart.e"], ["nobody"], "ex"),
+    ],
+)
+def test_selectors(select: list[str], exclude: list[str], expected: str) -> None:
+    assert "".join(sorted(chosen(CHAIN, select, exclude, Path("/p")))) == expected
+
+
+@pytest.mark.parametrize(
+    ("select", "exclude", "says"),
+    [
+        (["nobody"], [], "no pipeline matches 'nobody'"),
+        (["mart.cc"], [], "mart.c"),
+        (["tags:daily"], [], "tag"),
+        (["a++"], [], "no selector"),
+        (["a,e"], [], "none in common"),
+        (["a"], ["*"], "nothing is left"),
+        ([""], [], "empty selector"),
+    ],
+)
+def test_selectors_that_choose_nothing_say_so(select: list[str], exclude: list[str], says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        chosen(CHAIN, select, exclude)
+    assert says in str(caught.value)
+
+
+@given(st.integers(0, 2**32), st.integers(1, 12))
+def test_the_order_and_what_is_reached_are_what_a_naive_walk_says(seed: int, count: int) -> None:
+    draw = random.Random(seed)
+    edges = {(a, b) for a, b in product(range(count), repeat=2) if a < b and draw.random() < 0.3}
+    nodes = [node(f"n{b}", pipelines=tuple(f"n{a}" for a, c in edges if c == b)) for b in range(count)]
+    draw.shuffle(nodes)
+    graph = Graph(nodes)
+    position = {name: n for n, name in enumerate(graph.names)}
+    assert sorted(position) == sorted(n.name for n in nodes)
+    assert all(position[f"n{a}"] < position[f"n{b}"] for a, b in edges)
+    reach = {b: {a for a, c in edges if c == b} for b in range(count)}
+    for _ in range(count):
+        reach = {b: up | {x for a in up for x in reach[a]} for b, up in reach.items()}
+    for b, up in reach.items():
+        assert set(graph.ancestors(f"n{b}")) == {f"n{a}" for a in up}
+        assert set(chosen(graph, [f"+n{b}"])) == {f"n{a}" for a in up} | {f"n{b}"}
+        assert {d for d in range(count) if b in reach[d]} == {
+            int(name[1:]) for name in graph.descendants(f"n{b}")
+        }
+
+
+def test_a_circle_names_all_of_it() -> None:
+    with pytest.raises(SpecError, match=r"(\w → ){3}\w"):
+        Graph([node("b", "mart.c"), node("a", pipelines=("b",)), node("c", "mart.a")])
+
+
+def test_a_need_that_there_is_not() -> None:
+    with pytest.raises(SpecError, match="pipeline:ordesr") as caught:
+        Graph([node("a", pipelines=("ordesr",)), node("orders")])
+    assert "orders" in str(caught.value)
+
+
+def test_what_reads_its_own_table_waits_for_nobody() -> None:
+    assert Graph([node("a", "mart.a")]).upstream("a") == ()
+
+
+def test_a_project_says_it_by_its_files(tmp_path: Path) -> None:
+    """depends_on, a table in SQL, a join, a source of the lake; a file that can't be read stops no other."""
+    pipelines = tmp_path / "pipelines"
+    pipelines.mkdir()
+    (tmp_path / "sluiceway.yml").write_text("project: t\n")
+    source = "sources: {s: {type: csv, path: s.csv}}\n"
+
+    def write(name: str, more: str = "", read: str = source) -> None:
+        text = f"pipeline: {name}\n{read}{more}destination: {{table: mart.{name}}}\n"
+        (pipelines / f"{name}.yml").write_text(text)
+
+    write("raw")
+    write("rates")
+    write("joined", "transform: [{join: {with: mart.rates, on: id}}]\n")
+    write("asked", "transform: [{sql: 'SELECT s.* FROM s JOIN mart.raw USING (id)'}]\n")
+    write("lake", read="sources: {s: {type: ducklake, table: mart.asked}}\n")
+    write("said", "depends_on: ['pipeline:lake', 'dataset:mart.joined']\n")
+    (pipelines / "broken.yml").write_text("pipeline: broken\nsorces: {}\n")
+    graph = Graph.load(load_project(tmp_path))
+    assert {name: set(graph.upstream(name)) for name in graph.names} == {
+        "raw": set(), "rates": set(), "joined": {"rates"}, "asked": {"raw"}, "lake": {"asked"},
+        "said": {"lake", "joined"},
+    }  # fmt: skip
+    assert [path.name for path in graph.broken] == ["broken.yml"]
+    write("raw", "depends_on: ['pipeline:said']\n")
+    with pytest.raises(SpecError, match="circle") as caught:
+        Graph.load(load_project(tmp_path))
+    assert caught.value.where is not None
+    assert caught.value.where.line is not None
+
+
+def test_an_owner_may_be_an_address() -> None:
+    graph = Graph([Node("a", owner="data@shop.example"), Node("b", owner="else")])
+    assert chosen(graph, ["owner:data@shop.example"]) == ("a",)
+
+
+def test_a_variable_that_is_not_set_hides_no_pipeline(tmp_path: Path) -> None:
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "sluiceway.yml").write_text("project: t\n")
+    for name, path in (("a", "${NO_SUCH_FOLDER}/s.csv"), ("b", "s.csv")):
+        (tmp_path / "pipelines" / f"{name}.yml").write_text(
+            f"pipeline: {name}\ntags: [x]\nsources: {{s: {{type: csv, path: '{path}'}}}}\n"
+            f"destination: {{table: mart.{name}}}\n"
+        )
+    graph = Graph.load(load_project(tmp_path))
+    assert set(chosen(graph, ["tag:x"])) == {"a", "b"}
+    assert graph.broken == {}
