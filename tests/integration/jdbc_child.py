@@ -1,6 +1,7 @@
 """A process with a Spark of its own that has the JDBC drivers, and does what it is asked line by line.
 
-The tests' Spark has none, and a process has one Spark.
+The tests' Spark has none, and a process has one Spark. This one has an executor that is a process of its own,
+as on a cluster: the executors of a local Spark publish nothing.
 """
 
 from __future__ import annotations
@@ -130,9 +131,8 @@ def main(folder: str, *jars: str) -> None:
     from sluiceway.engines.base import EngineSettings
     from sluiceway.engines.spark_session import open_session, stop_session
 
-    # a task is tried again, as on a cluster
-    conf = {"spark.jars": ",".join(jars), "spark.sql.shuffle.partitions": "2"}
-    options = {"master": "local[2,4]", "conf": conf}
+    conf = {"spark.jars": ",".join(jars), "spark.sql.shuffle.partitions": "2", "spark.executor.memory": "1g"}
+    options = {"master": "local-cluster[1,2,1024]", "conf": conf}
     session, _ = open_session(
         EngineSettings("spark", memory_limit="1GB", options=options), Path(folder) / "spark.log"
     )

@@ -102,3 +102,16 @@ def test_what_only_a_driver_can_set_is_refused(remote: str, make_project: Any, t
     _parquet(project.folder, "SELECT 1 AS k")
     with pytest.raises(PlanError, match=r"spark\.executor\.memory"):
         run(project.resolve("a", "spark"))
+
+
+def test_a_server_of_a_local_spark_publishes_by_this_machine(remote: str, tmp_path: Path) -> None:
+    """What counts is the server's master, not the door."""
+    from sluiceway.engines.base import EngineSettings
+    from sluiceway.engines.spark import SparkEngine
+
+    engine = SparkEngine()
+    engine.connect(EngineSettings("spark", options={"remote": remote}), tmp_path / "staging" / "run")
+    try:
+        assert engine.delivery(engine.stage("result", "SELECT id FROM range(3)")) is None
+    finally:
+        engine.close()

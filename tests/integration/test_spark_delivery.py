@@ -13,6 +13,7 @@ from tests.integration.jdbc_child import Child
 from tests.integration.proxy import CommitCutter
 
 from sluiceway.duck import open_duckdb
+from sluiceway.engines.base import EngineSettings
 
 if TYPE_CHECKING:
     from scripts.servers import Server
@@ -188,6 +189,20 @@ def test_no_good_row_is_read_on_this_machine(
     ]
 
 
+def test_a_local_spark_publishes_by_this_machine(spark: Any, tmp_path: Path) -> None:
+    """Its executors are this very machine, which has the faster way; with them apart see the tests above."""
+    from sluiceway.engines.spark import SparkEngine
+
+    engine = SparkEngine()
+    engine.connect(EngineSettings("spark", options={"master": "local[2]"}), tmp_path / "staging" / "run")
+    try:
+        stage = engine.stage("result", "SELECT id FROM range(3)")
+        assert stage.rows == 3
+        assert engine.delivery(stage) is None
+    finally:
+        engine.close()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_task_that_fails_after_its_commit_doubles_nothing(
     make_project: Any, jdbc_child: Child, database: Database, kind: str
@@ -231,7 +246,7 @@ def mortal(drivers: list[Path], tmp_path: Path) -> Iterator[Child]:
 
 
 def _until(asked: Any) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300  # a Spark of two processes starts meanwhile
     while not asked():
         assert time.monotonic() < deadline
         time.sleep(0.02)

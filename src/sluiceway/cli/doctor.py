@@ -114,10 +114,13 @@ def _drivers(environment: EnvironmentSpec) -> Iterator[Finding]:
     """Without a JDBC driver Spark does the same work, but rows of databases pass through this machine."""
     if environment.engine.type != "spark":
         return
-    from sluiceway.engines.spark_options import DRIVERS, driver_given
+    from sluiceway.engines.spark_options import DRIVERS, driver_given, is_local
 
-    conf = environment.engine.options.get("conf") or {}
-    used = {str(place.get("type")) for place in (environment.warehouse, *environment.connections.values())}
+    options = environment.engine.options
+    conf = options.get("conf") or {}
+    used = {str(place.get("type")) for place in environment.connections.values()}
+    if options.get("remote") or not is_local(str(options.get("master") or "local")):
+        used.add(str(environment.warehouse.get("type")))  # a local Spark needs no driver to publish
     for kind in sorted(used & set(DRIVERS)):
         jar, package = DRIVERS[kind]
         if driver_given(jar, conf.get):

@@ -7,8 +7,7 @@ warehouse: see ``bqsink``; ``engine: warehouse`` in it: see ``bqplace``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
@@ -18,12 +17,10 @@ from sluiceway.connectors.bqclient import BigQueryKeys, BqServer, bq_errors
 from sluiceway.connectors.bqrows import duckdb_columns
 from sluiceway.connectors.bqsink import BigQuerySink
 from sluiceway.connectors.bqtypes import BqColumn, bq_type, cast_type, ident
-from sluiceway.duck import open_duckdb
+from sluiceway.connectors.dbsource import BATCH, DatabaseSource
 from sluiceway.errors import SourceError, SpecError, Where
-from sluiceway.schema import Column, Schema
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
     from sluiceway.engines.base import Engine
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CONNECTOR", "BigQueryConfig", "BigQuerySinkConfig", "BigQuerySource"]
 
-_BATCH = 100_000
 _PART = re.compile(r"`([^`]+)`|([^`.]+)")
 
 
@@ -72,63 +68,36 @@ def parse_table(text: str, keys: BigQueryKeys, where: Where | None = None) -> tu
     return project, dataset, table
 
 
-class BigQuerySource:
+class BigQuerySource(DatabaseSource[BqColumn]):
+    system = "BigQuery"
     config: BigQueryConfig
+    server: BqServer
 
     def __init__(self, config: BigQueryConfig, context: ConnectorContext) -> None:
-        self.config = config
-        self.context = context
+        super().__init__(config, context)
         self.server = BqServer(config, context.where, context.project)
         self.table = None if config.table is None else parse_table(config.table, config, context.where)
-        self._columns: tuple[BqColumn, ...] | None = None
-        self._own: duckdb.DuckDBPyConnection | None = None
 
-    @property
-    def _what(self) -> str:
-        return self.config.table or f"the query of {self.context.name or 'the source'}"
+    def _errors(self) -> AbstractContextManager[None]:
+        return bq_errors(self.server, SourceError, what=self._what)
 
     @property
     def _relation(self) -> str:
         if self.table is not None:
             return ".".join(map(ident, self.table))
-        return f"({(self.config.query or '').strip().rstrip(';')})"
+        return f"({self._query()})"
 
     # the shape ----------------------------------------------------------------------------------------
 
-    def schema(self) -> Schema:
-        return Schema(
-            tuple(Column(c.name, self._declared(c) or c.type, c.nullable) for c in self._read_columns())
-        )
-
-    def _declared(self, column: BqColumn) -> str | None:
-        declared = self.config.columns
-        if not isinstance(declared, dict):
-            return None
-        return next((t for name, t in declared.items() if name.casefold() == column.name.casefold()), None)
-
-    def _read_columns(self) -> tuple[BqColumn, ...]:
-        """The columns that are read, in the order asked for."""
-        if self._columns is None:
-            with bq_errors(self.server, SourceError, what=self._what):
-                there = {c.name.casefold(): c for c in self._describe()}
-            wanted = self.config.columns
-            names = [c.name for c in there.values()] if wanted is None else list(wanted)
-            Schema(tuple(Column(c.name, c.type) for c in there.values())).require(
-                names, self.context.where, self._what
-            )
-            self._columns = tuple(there[name.casefold()] for name in names)
-        return self._columns
-
     def _describe(self) -> list[BqColumn]:
-        if self.table is None:
-            return self.server.shape(f"SELECT * FROM {self._relation} AS _query")
-        found = self.server.columns(*self.table)
+        with self._errors():
+            if self.table is None:
+                return self.server.shape(f"SELECT * FROM {self._relation} AS _query")
+            found = self.server.columns(*self.table)
         if found is None:
-            raise SourceError(
-                f"{self._what}: there is no such table at {self.server}",
-                where=self.context.where,
-                hint="write it as DATASET.TABLE, and look at project of the connection",
-                details={"final": True},
+            raise self._refuse(
+                f"there is no such table at {self.server}",
+                "write it as DATASET.TABLE, and look at project of the connection",
             )
         return found
 
@@ -136,21 +105,17 @@ class BigQuerySource:
 
     def _since(self, read: Read) -> tuple[str, list[Any]]:
         """The cursor's condition, with its value bound."""
-        mark = read.since
-        if mark is None or mark.value is None:
+        mark = self._mark(read)
+        if mark is None:
             return "", []
         from google.cloud import bigquery
 
-        columns = self._read_columns()
-        Schema(tuple(Column(c.name, c.type) for c in columns)).require(
-            [mark.column], self.context.where, self._what
-        )
-        found = next(c for c in columns if c.name.casefold() == mark.column.casefold())
+        found, compared, since = mark
         name = ident(found.name)
-        text = f"{name} {'>' if read.strict else '>='} CAST(@_since AS {cast_type(found.spelled)})"
+        text = f"{name} {compared} CAST(@_since AS {cast_type(found.spelled)})"
         if read.include_null_cursor:
             text = f"({text} OR {name} IS NULL)"
-        return f" WHERE {text}", [bigquery.ScalarQueryParameter("_since", "STRING", mark.value)]
+        return f" WHERE {text}", [bigquery.ScalarQueryParameter("_since", "STRING", since)]
 
     def native_scan(self, engine: Engine, read: Read) -> str | None:
         if engine.name != "warehouse" or getattr(engine.connection, "identity", None) != self.server.identity:
@@ -186,52 +151,27 @@ class BigQuerySource:
         kept = [c for c in columns if read.columns is None or c.name in read.columns] or list(columns[:1])
         where, parameters = self._since(read)
         listed = ", ".join(f"{c.selected} AS c{i}" for i, c in enumerate(kept))
-        if self._own is None:
-            self._own = open_duckdb(threads=1)
-        with bq_errors(self.server, SourceError, what=self._what):
+        con = self._duckdb()
+        with self._errors():
             shape, batches = self.server.batches(
                 f"SELECT {listed} FROM {self._relation} AS _rows{where}", kept, parameters
             )
-            self._own.register("_rows", pa.RecordBatchReader.from_batches(shape, batches))
+            con.register("_rows", pa.RecordBatchReader.from_batches(shape, batches))
             types = {c.name: found for c in kept if (found := self._declared(c))}
-            reader = self._own.execute(f"SELECT {duckdb_columns(kept, types)} FROM _rows").to_arrow_reader(
-                self.config.batch_size or _BATCH
+            reader = con.execute(f"SELECT {duckdb_columns(kept, types)} FROM _rows").to_arrow_reader(
+                self.config.batch_size or BATCH
             )
-
-        def told() -> Iterator[pa.RecordBatch]:
-            with bq_errors(self.server, SourceError, what=self._what):
-                try:
-                    yield from reader
-                except OSError as error:  # what Arrow makes of errors within another reader
-                    raise SourceError(
-                        f"{self._what}: reading BigQuery at {self.server} broke off: "
-                        f"{str(error).splitlines()[0][:300]}",
-                        where=self.context.where,
-                        hint="run it again; nothing was published",
-                    ) from error
-
-        return pa.RecordBatchReader.from_batches(reader.schema, told())
-
-    def rejected(self, engine: Engine, read: Read) -> str | None:
-        return None  # a warehouse has no rows that can't be parsed
+        return self._told(reader)
 
     def failure(self, error: BaseException) -> SourceError | None:
         return None
-
-    def fingerprint(self) -> str | None:
-        return None  # a read is one job over one snapshot
-
-    def folders(self) -> tuple[Path, ...]:
-        return ()
 
     def dataset(self) -> tuple[str, str]:
         name = ".".join(self.table) if self.table else f"{self.server.project}.{self.context.name or 'query'}"
         return "bigquery", name
 
     def close(self) -> None:
-        if self._own is not None:
-            self._own.close()
-            self._own = None
+        super().close()
         self.server.close()
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from sluiceway.connectors.attached import AttachedSink, duckdb_errors, first_line
+from sluiceway.connectors.attached import duckdb_errors, first_line
+from sluiceway.connectors.attached_sink import AttachedSink
 from sluiceway.connectors.attached_source import (
     AttachedSource,
     AttachedSourceConfig,

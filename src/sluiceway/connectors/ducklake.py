@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from sluiceway.connectors.attached import AttachedSink
+from sluiceway.connectors.attached_sink import AttachedSink
 from sluiceway.connectors.attached_source import AttachedSource, AttachedSourceConfig, qualified
 from sluiceway.connectors.base import Connector, ConnectorContext, SinkCapabilities, SinkConfig
 from sluiceway.connectors.lake_files import located

@@ -8,22 +8,20 @@ than DuckDB (see ``mytypes``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from sluiceway.connectors.attached import first_line
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
+from sluiceway.connectors.dbsource import BATCH, DatabaseSource
 from sluiceway.connectors.dialects import MYSQL
 from sluiceway.connectors.myclient import MyServer, MysqlKeys, my_errors, scan_failure
 from sluiceway.connectors.myjdbc import located
 from sluiceway.connectors.mysink import MysqlSink
 from sluiceway.connectors.mytypes import MyColumn, describe_sql, my_column, quoted
-from sluiceway.duck import ident, literal, open_duckdb, relation
+from sluiceway.duck import ident, literal, relation
 from sluiceway.errors import SourceError, SpecError
-from sluiceway.schema import Column, Schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CONNECTOR", "MysqlConfig", "MysqlSinkConfig", "MysqlSource"]
 
-_BATCH = 100_000
 _DECIMAL = 246
 """The client's code of a decimal column."""
 
@@ -62,16 +59,15 @@ class MysqlSinkConfig(MysqlKeys, SinkConfig):
     """A server of MySQL or MariaDB as a warehouse: a namespace is a database."""
 
 
-class MysqlSource:
+class MysqlSource(DatabaseSource[MyColumn]):
+    system = "MySQL"
     config: MysqlConfig
+    server: MyServer
 
     def __init__(self, config: MysqlConfig, context: ConnectorContext) -> None:
-        self.config = config
-        self.context = context
+        super().__init__(config, context)
         self.server = MyServer.of(config, context.where)
         self.table = None if config.table is None else self._parse(config.table)
-        self._columns: tuple[MyColumn, ...] | None = None
-        self._own: duckdb.DuckDBPyConnection | None = None
         self._looked = False
         if not self.server.database:
             if self.table is None:
@@ -90,13 +86,12 @@ class MysqlSource:
             )
         return database, table
 
-    @property
-    def _what(self) -> str:
-        return self.config.table or f"the query of {self.context.name or 'the source'}"
+    def _errors(self) -> AbstractContextManager[None]:
+        return my_errors(self.server, SourceError, what=self._what)
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
-        with my_errors(self.server, SourceError, what=self._what):
+        with self._errors():
             con = self.server.connect()
             with con, con.cursor() as cursor:
                 cursor.execute("SET SESSION TRANSACTION READ ONLY")
@@ -104,37 +99,14 @@ class MysqlSource:
 
     # the shape --------------------------------------------------------------------------------------
 
-    def schema(self) -> Schema:
-        return Schema(
-            tuple(Column(c.name, self._declared(c) or c.type, c.nullable) for c in self._read_columns())
-        )
-
-    def _declared(self, column: MyColumn) -> str | None:
-        declared = self.config.columns
-        if not isinstance(declared, dict):
-            return None
-        return next((t for n, t in declared.items() if n.casefold() == column.name.casefold()), None)
-
-    def _read_columns(self) -> tuple[MyColumn, ...]:
-        if self._columns is None:
-            there = {c.name.casefold(): c for c in self._describe()}
-            wanted = self.config.columns
-            names = [c.name for c in there.values()] if wanted is None else list(wanted)
-            Schema(tuple(Column(c.name, c.type) for c in there.values())).require(
-                names, self.context.where, self._what
+    def _settled(self, column: MyColumn) -> MyColumn:
+        if column.refused:
+            name = column.name
+            raise self._refuse(
+                f"column '{name}' {column.refused}",
+                f"read it by a query: SELECT CAST({name} AS DECIMAL(38,10)) AS {name}, … FROM …",
             )
-            picked = tuple(there[name.casefold()] for name in names)
-            for column in picked:
-                if column.refused:
-                    raise SourceError(
-                        f"{self._what}: column '{column.name}' {column.refused}",
-                        where=self.context.where,
-                        hint=f"read it by a query: SELECT CAST({column.name} AS DECIMAL(38,10)) AS "
-                        f"{column.name}, … FROM …",
-                        details={"final": True},
-                    )
-            self._columns = picked
-        return self._columns
+        return column
 
     def _describe(self) -> list[MyColumn]:
         booleans = self.config.tinyint1 == "boolean"
@@ -149,7 +121,7 @@ class MysqlSource:
             cursor.execute(f"SELECT * FROM ({self._query()}) AS _query LIMIT 0")
             wide = {d[0] for d in cursor.description if d[1] == _DECIMAL and d[4] > 40}
         con = self._duckdb()
-        with my_errors(self.server, SourceError, what=self._what):
+        with self._errors():
             self.server.attach(con, "_shape")
             of = f"mysql_query('_shape', {literal(self._query())})"
             rows = con.execute(f"DESCRIBE SELECT * FROM {of}").fetchall()
@@ -161,9 +133,6 @@ class MysqlSource:
             )
             for name, type_, *_ in rows
         ]  # fmt: skip
-
-    def _query(self) -> str:
-        return (self.config.query or "").strip().rstrip(";")
 
     # the rows ---------------------------------------------------------------------------------------
 
@@ -196,7 +165,7 @@ class MysqlSource:
             self._refuse_values(columns)
         self._looked = False
         alias = f"_source_{self.context.name or 'mysql'}"
-        with my_errors(self.server, SourceError, what=self._what):
+        with self._errors():
             self.server.attach(con, alias)
         selected = ", ".join(self._value(c) for c in columns)
         if self.table is not None:
@@ -221,36 +190,29 @@ class MysqlSource:
         inner = (column.expression or "{}").format(ident(column.name))
         return f"CAST({inner} AS {declared}) AS {ident(column.name)}"
 
-    def _marked(self, read: Read) -> MyColumn | None:
-        mark = read.since
-        if mark is None or mark.value is None:
-            return None
-        Schema(tuple(Column(c.name, c.type) for c in self._read_columns())).require(
-            [mark.column], self.context.where, self._what
-        )
-        return next(c for c in self._read_columns() if c.name.casefold() == mark.column.casefold())
-
     def _since(self, read: Read) -> str | None:
         """The cursor's condition on the column as the scanner reads it, so that it reaches the server."""
-        column = self._marked(read)
-        if column is None or read.since is None or read.since.value is None:
+        mark = self._mark(read)
+        if mark is None:
             return None
+        column, compared, since = mark
         name = ident(column.name)
         # the scanner's sessions are in UTC, so a TIMESTAMP column holds naive UTC there
-        value = f"CAST({literal(read.since.value)} AS {column.type})"
+        value = f"CAST({literal(since)} AS {column.type})"
         if column.type == "TIMESTAMP WITH TIME ZONE":
             value = f"CAST({value} AS TIMESTAMP)"
         left = quoted(column).removesuffix(f" AS {name}") if column.type == "VARCHAR" else name
-        condition = f"{left} {'>' if read.strict else '>='} {value}"
+        condition = f"{left} {compared} {value}"
         return f"({condition} OR {name} IS NULL)" if read.include_null_cursor else condition
 
     def _remote_since(self, read: Read) -> str | None:
-        column = self._marked(read)
-        if column is None or read.since is None or read.since.value is None:
+        mark = self._mark(read)
+        if mark is None:
             return None
+        column, compared, since = mark
         name = MYSQL.ident(column.name)
         left = f"BINARY {name}" if column.type == "VARCHAR" else name
-        condition = f"{left} {'>' if read.strict else '>='} {MYSQL.literal(read.since.value)}"
+        condition = f"{left} {compared} {MYSQL.literal(since)}"
         return f"({condition} OR {name} IS NULL)" if read.include_null_cursor else condition
 
     def _refuse_values(self, columns: tuple[MyColumn, ...]) -> None:
@@ -270,59 +232,24 @@ class MysqlSource:
                 cursor.execute(f"SELECT 1 FROM {of} WHERE {where} LIMIT 1")
                 there = cursor.fetchone()
             if there:
-                raise SourceError(
-                    f"{self._what}: one of {', '.join(c.name for c in looked)} holds {found}",
-                    where=self.context.where,
-                    hint=f"set {option} on the source, or repair the rows",
-                    details={"final": True},
+                raise self._refuse(
+                    f"one of {', '.join(c.name for c in looked)} holds {found}",
+                    f"set {option} on the source, or repair the rows",
                 )
 
-    def _duckdb(self) -> duckdb.DuckDBPyConnection:
-        if self._own is None:
-            self._own = open_duckdb(threads=2)
-        return self._own
-
     def read(self, read: Read) -> pa.RecordBatchReader:
-        import pyarrow as pa
-
         con = self._duckdb()
-        with my_errors(self.server, SourceError, what=self._what):
-            reader = con.execute(self._scan(con, read)).to_arrow_reader(self.config.batch_size or _BATCH)
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            with my_errors(self.server, SourceError, what=self._what):
-                try:
-                    yield from reader
-                except OSError as error:  # what Arrow makes of DuckDB's: often a bare "Interrupted!"
-                    raise SourceError(
-                        f"{self._what}: reading MySQL at {self.server} broke off: {first_line(error)}",
-                        where=self.context.where,
-                        hint="run it again; nothing was published",
-                    ) from error
-
-        return pa.RecordBatchReader.from_batches(reader.schema, batches())
-
-    def rejected(self, engine: Engine, read: Read) -> str | None:
-        return None  # a database has no rows that can't be parsed
+        with self._errors():
+            reader = con.execute(self._scan(con, read)).to_arrow_reader(self.config.batch_size or BATCH)
+        return self._told(reader)
 
     def failure(self, error: BaseException) -> SourceError | None:
         return scan_failure(self.server, self._what, error, self.table[1] if self.table else None)
-
-    def fingerprint(self) -> str | None:
-        return None
-
-    def folders(self) -> tuple[Path, ...]:
-        return ()
 
     def dataset(self) -> tuple[str, str]:
         if self.table is not None:
             return f"mysql://{self.server.host}", ".".join(self.table)
         return f"mysql://{self.server.host}", f"{self.server.database}.{self.context.name or 'query'}"
-
-    def close(self) -> None:
-        if self._own is not None:
-            self._own.close()
-            self._own = None
 
 
 CONNECTOR = Connector(

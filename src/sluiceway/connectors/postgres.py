@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
-from sluiceway.connectors.attached import first_line
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
+from sluiceway.connectors.dbsource import BATCH, DatabaseSource
 from sluiceway.connectors.pgclient import PgServer, PostgresKeys, pg_errors, scan_failure
 from sluiceway.connectors.pgjdbc import located, located_query
 from sluiceway.connectors.pgsink import PostgresSink
 from sluiceway.connectors.pgtypes import PgColumn, describe_sql, free_numeric, pg_column, pg_type
 from sluiceway.connectors.pgzeros import ZeroWatch, over
-from sluiceway.duck import ident, literal, open_duckdb, relation
+from sluiceway.duck import ident, literal, relation
 from sluiceway.errors import SourceError, SpecError, Where
-from sluiceway.schema import Column, Schema, family
+from sluiceway.schema import family
 
 if TYPE_CHECKING:
     import duckdb
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CONNECTOR", "PostgresConfig", "PostgresSinkConfig", "PostgresSource"]
 
-_BATCH = 100_000
 _QUOTED = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 
 
@@ -76,58 +74,31 @@ def parse_table(text: str, where: Where | None = None) -> tuple[str, str]:
     return (parts[0], parts[1]) if len(parts) == 2 else ("public", parts[0])
 
 
-class PostgresSource:
+class PostgresSource(DatabaseSource[PgColumn]):
+    system = "PostgreSQL"
     config: PostgresConfig
+    server: PgServer
 
     def __init__(self, config: PostgresConfig, context: ConnectorContext) -> None:
-        self.config = config
-        self.context = context
+        super().__init__(config, context)
         self.server = PgServer.of(config, context.where)
         self.table = None if config.table is None else parse_table(config.table, context.where)
-        self._columns: tuple[PgColumn, ...] | None = None
-        self._own: duckdb.DuckDBPyConnection | None = None
         self._held: list[psycopg.Connection[Any]] = []
         self._zeros: tuple[ZeroWatch, Read] | None = None
 
-    @property
-    def _what(self) -> str:
-        return self.config.table or f"the query of {self.context.name or 'the source'}"
+    def _errors(self) -> AbstractContextManager[None]:
+        return pg_errors(self.server, SourceError, what=self._what)
 
     @contextmanager
     def _session(self) -> Iterator[psycopg.Connection[Any]]:
         with (
-            pg_errors(self.server, SourceError, what=self._what),
+            self._errors(),
             self.server.connect(f"sluiceway: source {self.context.name}") as con,
         ):
             con.execute("SET default_transaction_read_only = on")
             yield con
 
     # the shape --------------------------------------------------------------------------------------
-
-    def schema(self) -> Schema:
-        return Schema(
-            tuple(Column(c.name, self._declared(c) or c.type, c.nullable) for c in self._read_columns())
-        )
-
-    def _declared(self, column: PgColumn) -> str | None:
-        declared = self.config.columns
-        if not isinstance(declared, dict):
-            return None
-        return next((t for name, t in declared.items() if name.casefold() == column.name.casefold()), None)
-
-    def _read_columns(self) -> tuple[PgColumn, ...]:
-        """The columns that are read, in the order asked for; those that can't be read are refused."""
-        if self._columns is None:
-            with self._session() as con:
-                there = {c.name.casefold(): c for c in self._describe(con)}
-            wanted = self.config.columns
-            names = [c.name for c in there.values()] if wanted is None else list(wanted)
-            Schema(tuple(Column(c.name, c.type) for c in there.values())).require(
-                names, self.context.where, self._what
-            )
-            picked = [there[name.casefold()] for name in names]
-            self._columns = tuple(self._settled(column) for column in picked)
-        return self._columns
 
     def _settled(self, column: PgColumn) -> PgColumn:
         """With a declared type for what has no type of its own; SourceError where that is missing."""
@@ -136,15 +107,17 @@ class PostgresSource:
             made = free_numeric(ident(column.name), column.spelled, declared)
             return PgColumn(column.name, column.spelled, nullable=column.nullable, **made)
         if column.refused:
-            raise SourceError(
-                f"{self._what}: column '{column.name}' {column.refused}",
-                where=self.context.where,
-                hint="say what it is: numeric: DECIMAL(18,2) on the source, or a type in columns: {…}",
-                details={"final": True},
+            raise self._refuse(
+                f"column '{column.name}' {column.refused}",
+                "say what it is: numeric: DECIMAL(18,2) on the source, or a type in columns: {…}",
             )
         return column
 
-    def _describe(self, con: psycopg.Connection[Any]) -> list[PgColumn]:
+    def _describe(self) -> list[PgColumn]:
+        with self._session() as con:
+            return self._described(con)
+
+    def _described(self, con: psycopg.Connection[Any]) -> list[PgColumn]:
         numeric = self.config.numeric
         if self.table is not None:
             name = relation(*self.table)
@@ -163,9 +136,6 @@ class PostgresSource:
             made.append(pg_column((name, spelled, kind, element, False, False), numeric))
         return made
 
-    def _query(self) -> str:
-        return (self.config.query or "").strip().rstrip(";")
-
     # the rows ---------------------------------------------------------------------------------------
 
     def locate(self, read: Read) -> Location | None:
@@ -174,7 +144,7 @@ class PostgresSource:
         if isinstance(self.config.columns, dict) or read.columns is not None:
             return None
         columns, since = self._read_columns(), self._since(read, "postgres")
-        with pg_errors(self.server, SourceError, what=self._what):
+        with self._errors():
             held = self.server.connect(f"sluiceway: source {self.context.name}")
             self._held.append(held)
             if self.table is None:
@@ -211,7 +181,7 @@ class PostgresSource:
         self._release()  # nobody reads what was located
         columns = self._read_columns()
         alias = f"_source_{self.context.name or 'postgres'}"
-        with pg_errors(self.server, SourceError, what=self._what):
+        with self._errors():
             self.server.attach(con, alias, self.table[0] if self.table else None)
         if self.table is not None and not any(c.server for c in columns):
             watch = None
@@ -271,16 +241,13 @@ class PostgresSource:
 
     def _since(self, read: Read, dialect: str) -> str | None:
         """The cursor's condition. In a text of ours with the value quoted: neither door binds values."""
-        mark = read.since
-        if mark is None or mark.value is None:
+        mark = self._mark(read)
+        if mark is None:
             return None
-        Schema(tuple(Column(c.name, c.type) for c in self._read_columns())).require(
-            [mark.column], self.context.where, self._what
-        )
-        found = next(c for c in self._read_columns() if c.name.casefold() == mark.column.casefold())
+        found, compared, since = mark
         type_ = found.type if dialect == "duckdb" else found.spelled
         name = ident(found.name)
-        condition = f"{name} {'>' if read.strict else '>='} CAST({literal(mark.value)} AS {type_})"
+        condition = f"{name} {compared} CAST({literal(since)} AS {type_})"
         return f"({condition} OR {name} IS NULL)" if read.include_null_cursor else condition
 
     def _refuse_nan(self, read: Read) -> None:
@@ -296,37 +263,16 @@ class PostgresSource:
             con.execute("SET jit = off")  # compiling takes longer than it saves
             found = con.execute(sql + (f" AND {since}" if since else "") + " LIMIT 1").fetchall()
         if found:
-            raise SourceError(
-                f"{self._what}: one of {', '.join(names)} holds NaN, which a DECIMAL can't",
-                where=self.context.where,
-                hint="read it by a query: SELECT …, nullif(COLUMN, 'NaN') AS COLUMN FROM …",
-                details={"final": True},
+            raise self._refuse(
+                f"one of {', '.join(names)} holds NaN, which a DECIMAL can't",
+                "read it by a query: SELECT …, nullif(COLUMN, 'NaN') AS COLUMN FROM …",
             )
 
     def read(self, read: Read) -> pa.RecordBatchReader:
-        import pyarrow as pa
-
-        if self._own is None:
-            self._own = open_duckdb(threads=2)
-        con = self._own
-        with pg_errors(self.server, SourceError, what=self._what):
-            reader = con.execute(self._scan(con, read)).to_arrow_reader(self.config.batch_size or _BATCH)
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            with pg_errors(self.server, SourceError, what=self._what):
-                try:
-                    yield from reader
-                except OSError as error:  # what Arrow makes of DuckDB's: often a bare "Interrupted!"
-                    raise SourceError(
-                        f"{self._what}: reading PostgreSQL at {self.server} broke off: {first_line(error)}",
-                        where=self.context.where,
-                        hint="run it again; nothing was published",
-                    ) from error
-
-        return pa.RecordBatchReader.from_batches(reader.schema, batches())
-
-    def rejected(self, engine: Engine, read: Read) -> str | None:
-        return None  # a database has no rows that can't be parsed
+        con = self._duckdb()
+        with self._errors():
+            reader = con.execute(self._scan(con, read)).to_arrow_reader(self.config.batch_size or BATCH)
+        return self._told(reader)
 
     def failure(self, error: BaseException) -> SourceError | None:
         return scan_failure(self.server, self._what, error, self.table[1] if self.table else None)
@@ -337,18 +283,13 @@ class PostgresSource:
             self._refuse_nan(self._zeros[1])
         return None
 
-    def folders(self) -> tuple[Path, ...]:
-        return ()
-
     def dataset(self) -> tuple[str, str]:
         name = ".".join(self.table) if self.table else self.context.name or "query"
         return f"postgres://{self.server.host}", f"{self.server.database}.{name}"
 
     def close(self) -> None:
         self._release()
-        if self._own is not None:
-            self._own.close()
-            self._own = None
+        super().close()
 
 
 CONNECTOR = Connector(

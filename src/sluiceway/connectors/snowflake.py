@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
 from sluiceway.connectors.base import Connector, ConnectorContext, Read, SinkConfig, SourceConfig
+from sluiceway.connectors.dbsource import BATCH, DatabaseSource
 from sluiceway.connectors.sfclient import SfServer, SnowflakeKeys, sf_errors
 from sluiceway.connectors.sfsession import SfSession
 from sluiceway.connectors.sfsink import SnowflakeSink
 from sluiceway.connectors.sftypes import SfColumn, arrow_type, carried, quote, sf_column, sf_literal, sf_type
-from sluiceway.duck import ident, open_duckdb
+from sluiceway.duck import ident
 from sluiceway.errors import PlanError, SourceError, SpecError, Where
 from sluiceway.schema import Column, Schema
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
     from sluiceway.engines.base import Engine
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CONNECTOR", "SnowflakeConfig", "SnowflakeSinkConfig", "SnowflakeSource"]
 
-_BATCH = 100_000
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^".]+)')
 _CODES = (
     "NUMBER", "FLOAT", "VARCHAR", "DATE", "TIMESTAMP_NTZ", "VARIANT", "TIMESTAMP_LTZ", "TIMESTAMP_TZ",
@@ -75,53 +74,31 @@ def parse_table(text: str, where: Where | None = None) -> tuple[str, ...]:
     return parts
 
 
-class SnowflakeSource:
+class SnowflakeSource(DatabaseSource[SfColumn]):
+    system = "Snowflake"
     config: SnowflakeConfig
+    server: SfServer
 
     def __init__(self, config: SnowflakeConfig, context: ConnectorContext) -> None:
-        self.config = config
-        self.context = context
+        super().__init__(config, context)
         self.server = SfServer.of(config, context.where, context.project)
         self.table = None if config.table is None else parse_table(config.table, context.where)
-        self._columns: tuple[SfColumn, ...] | None = None
-        self._own: duckdb.DuckDBPyConnection | None = None
         self._open: SfSession | None = None
 
-    @property
-    def _what(self) -> str:
-        return self.config.table or f"the query of {self.context.name or 'the source'}"
+    def _errors(self) -> AbstractContextManager[None]:
+        return sf_errors(self.server, SourceError, what=self._what)
 
     def _session(self) -> SfSession:
         if self._open is None or self._open.lost:
-            with sf_errors(self.server, SourceError, what=self._what):
+            with self._errors():
                 self._open = SfSession(self.server, f"sluiceway: source {self.context.name}")
         return self._open
 
     # the shape --------------------------------------------------------------------------------------
 
-    def schema(self) -> Schema:
-        return Schema(
-            tuple(Column(c.name, self._declared(c) or c.type, c.nullable) for c in self._read_columns())
-        )
-
-    def _declared(self, column: SfColumn) -> str | None:
-        declared = self.config.columns
-        if not isinstance(declared, dict):
-            return None
-        return next((t for n, t in declared.items() if n.casefold() == column.name.casefold()), None)
-
-    def _read_columns(self) -> tuple[SfColumn, ...]:
-        if self._columns is None:
-            with sf_errors(self.server, SourceError, what=self._what):
-                found = self._described()
-            there = {c.name.casefold(): c for c in found}
-            wanted = self.config.columns
-            names = [c.name for c in there.values()] if wanted is None else list(wanted)
-            Schema(tuple(Column(c.name, c.type) for c in there.values())).require(
-                names, self.context.where, self._what
-            )
-            self._columns = tuple(self._settled(there[name.casefold()]) for name in names)
-        return self._columns
+    def _describe(self) -> list[SfColumn]:
+        with self._errors():
+            return self._described()
 
     def _described(self) -> list[SfColumn]:
         session = self._session()
@@ -139,18 +116,16 @@ class SnowflakeSource:
         if column.type == "BIGINT" and declared.startswith("DECIMAL("):
             return SfColumn(column.name, column.kept, column.spelled, "DECIMAL(38,0)", column.nullable)
         if column.refused:
-            raise SourceError(
-                f"{self._what}: column '{column.name}' {column.refused}",
-                where=self.context.where,
-                hint=f"read it by a query: SELECT TO_VARCHAR({column.name}) AS {column.name}, … FROM …",
-                details={"final": True},
+            raise self._refuse(
+                f"column '{column.name}' {column.refused}",
+                f"read it by a query: SELECT TO_VARCHAR({column.name}) AS {column.name}, … FROM …",
             )
         return column
 
     def _from(self) -> str:
         if self.table is not None:
             return ".".join(map(quote, self.table))
-        return f"({(self.config.query or '').strip().rstrip(';')}) AS _query"
+        return f"({self._query()}) AS _query"
 
     # the rows ---------------------------------------------------------------------------------------
 
@@ -190,16 +165,13 @@ class SnowflakeSource:
         return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
     def _since(self, read: Read) -> str | None:
-        mark = read.since
-        if mark is None or mark.value is None:
+        mark = self._mark(read)
+        if mark is None:
             return None
-        Schema(tuple(Column(c.name, c.type) for c in self._read_columns())).require(
-            [mark.column], self.context.where, self._what
-        )
-        found = next(c for c in self._read_columns() if c.name.casefold() == mark.column.casefold())
+        found, compared, since = mark
         name = quote(found.kept)
-        value = f"CAST({sf_literal(mark.value)} AS {found.spelled})"
-        condition = f"{name} {'>' if read.strict else '>='} {value}"
+        value = f"CAST({sf_literal(since)} AS {found.spelled})"
+        condition = f"{name} {compared} {value}"
         return f"({condition} OR {name} IS NULL)" if read.include_null_cursor else condition
 
     def _pushed(self, read: Read) -> list[str]:
@@ -233,10 +205,10 @@ class SnowflakeSource:
         columns = self._picked(read)
         listed = ", ".join(f"{carried(c)} AS {quote(c.kept)}" for c in columns)
         sql = f"SELECT {listed} FROM {self._from()}{self._where(read)}"
-        session, size = self._session(), self.config.batch_size or _BATCH
+        session, size = self._session(), self.config.batch_size or BATCH
 
         def batches() -> Iterator[pa.RecordBatch]:
-            with sf_errors(self.server, SourceError, what=self._what):
+            with self._errors():
                 for table in session.arrow(sql, columns):
                     yield from table.to_batches(max_chunksize=size)
 
@@ -249,24 +221,14 @@ class SnowflakeSource:
             f"CAST({ident(c.name)} AS {to}) AS {ident(c.name)}" if to else ident(c.name)
             for c, to in zip(columns, cast, strict=True)
         )
-        if self._own is None:
-            self._own = open_duckdb(threads=2)
-        self._own.register("_sluiceway_rows", reader)
+        con = self._duckdb()
+        con.register("_sluiceway_rows", reader)
         kept = f" WHERE {' AND '.join(f'({f})' for f in read.filters)}" if read.filters else ""
-        return self._own.execute(f"SELECT {values} FROM _sluiceway_rows{kept}").to_arrow_reader(size)
-
-    def rejected(self, engine: Engine, read: Read) -> str | None:
-        return None  # a database has no rows that can't be parsed
+        return con.execute(f"SELECT {values} FROM _sluiceway_rows{kept}").to_arrow_reader(size)
 
     def failure(self, error: BaseException) -> SourceError | None:
         cause = error if isinstance(error, SourceError) else error.__cause__
         return cause if isinstance(cause, SourceError) else None
-
-    def fingerprint(self) -> str | None:
-        return None
-
-    def folders(self) -> tuple[Path, ...]:
-        return ()
 
     def dataset(self) -> tuple[str, str]:
         name = self.context.name or "query"
@@ -279,9 +241,7 @@ class SnowflakeSource:
         if self._open is not None:
             self._open.close()
             self._open = None
-        if self._own is not None:
-            self._own.close()
-            self._own = None
+        super().close()
 
 
 def _kept(name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from sluiceway.connectors.attached import AttachedSink
+from sluiceway.connectors.attached_sink import AttachedSink
 from sluiceway.connectors.attached_source import AttachedSource, AttachedSourceConfig
 from sluiceway.connectors.base import Connector, ConnectorContext, SinkCapabilities, SinkConfig
 from sluiceway.connectors.loading import DUCKDB

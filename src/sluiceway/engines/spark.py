@@ -23,7 +23,7 @@ from sluiceway.engines.spark_errors import spark_errors
 from sluiceway.engines.spark_jdbc import SparkDelivery, has_driver, jdbc_frame
 from sluiceway.engines.spark_options import SparkOptions, options_of
 from sluiceway.engines.spark_scan import mapped, readable_there, scanned
-from sluiceway.engines.spark_session import open_session, stop_session
+from sluiceway.engines.spark_session import executors_apart, open_session, stop_session
 from sluiceway.engines.spark_types import crossing, spark_schema
 from sluiceway.errors import EngineError
 from sluiceway.exchange import Location
@@ -71,9 +71,10 @@ class SparkEngine:
         self._local.connect(EngineSettings(spill=staging / "spill"), self.staging)
         self._id = uuid.uuid4().hex[:8]
         self._views: list[str] = []
-        # executors of this very machine see its files, and run this very Python
-        self._afar = bool(options.remote) or not (options.master or "local").startswith("local")
         self.connection, self._own = open_session(settings, self.staging.parent / "spark.log")
+        self._apart = executors_apart(self.connection)
+        # executors of this very machine see its files, and run this very Python
+        self._afar = bool(options.remote) or self._apart
 
     def columns(self, sql: str) -> Schema:
         with spark_errors():
@@ -281,8 +282,9 @@ class SparkEngine:
         )
 
     def delivery(self, stage: Stage) -> SparkDelivery | None:
-        """Who can write the good rows into a database; None where there are none."""
-        if not stage.files:
+        """Who can write the good rows into a database; None where there are none, and where all rows pass
+        one machine anyhow: the database's own bulk way is two to three times as fast there."""
+        if not stage.files or not self._apart:
             return None
         return SparkDelivery(self.connection, tuple(map(_uri, stage.files)), spark_schema(stage.schema))
 

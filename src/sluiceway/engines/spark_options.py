@@ -13,7 +13,7 @@ from sluiceway.sql.sessions import SPARK
 if TYPE_CHECKING:
     from sluiceway.engines.base import EngineSettings
 
-__all__ = ["DRIVERS", "JARS", "SESSION", "SparkOptions", "driver_given", "options_of"]
+__all__ = ["DRIVERS", "JARS", "SESSION", "SparkOptions", "driver_given", "is_local", "options_of"]
 
 JARS = ("spark.jars", "spark.jars.packages", "spark.driver.extraClassPath")
 """Settings that give Spark a jar."""
@@ -92,6 +92,15 @@ def driver_given(jar: str, settings: Callable[[str], object]) -> bool:
     True
     """
     return any(jar in str(settings(key) or "") for key in JARS)
+
+
+def is_local(master: str) -> bool:
+    """Whether the executors of a master are threads of the driver, not processes of their own.
+
+    >>> [is_local(m) for m in ("local", "local[*]", "local[2,4]", "local-cluster[1,2,1024]", "spark://m:7077")]
+    [True, True, True, False, False]
+    """
+    return master == "local" or master.startswith("local[")
 
 
 def options_of(settings: EngineSettings) -> SparkOptions:

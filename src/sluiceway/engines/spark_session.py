@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.engines.spark_options import SESSION, SparkOptions, options_of
+from sluiceway.engines.spark_options import SESSION, SparkOptions, is_local, options_of
 from sluiceway.engines.spark_scan import quiet_pandas
 from sluiceway.errors import EngineError, MissingExtraError, PlanError
 
 if TYPE_CHECKING:
     from sluiceway.engines.base import EngineSettings
 
-__all__ = ["java_version", "open_session", "stop_session"]
+__all__ = ["executors_apart", "java_version", "open_session", "stop_session"]
 
 _JAVA = 17
 _WAIT = 5.0
@@ -197,6 +197,12 @@ def _set(session: Any) -> Any:
     for key, value in SESSION.items():
         session.conf.set(key, value)
     return session
+
+
+def executors_apart(session: Any) -> bool:
+    """Whether the session's executors are processes of their own, so most often of other machines; those of
+    a local Spark, or of a Connect server on one, are threads of the driver."""
+    return not is_local(str(session.conf.get("spark.master", "local")))
 
 
 def stop_session(session: Any) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sluiceway.plan.fixing import Fixing
-    from sluiceway.run.execute import Execution, Judged
+    from sluiceway.run.judging import Judged, Judging
 
 __all__ = ["before_images", "count_fixes", "discarded_values"]
 
@@ -27,7 +27,7 @@ _PUBLISHED = "_published"
 """The staged rows that every rule lets through, with what stands beside them."""
 
 
-def count_fixes(run: Execution, judged: Judged, told: Sequence[Check]) -> None:
+def count_fixes(run: Judging, judged: Judged, told: Sequence[Check]) -> None:
     """Judge the checks that fix: their results say how many rows failed, and what became of these.
 
     The flags of a staging say which rows failed as they came, its masks which fail still.
@@ -55,7 +55,7 @@ def count_fixes(run: Execution, judged: Judged, told: Sequence[Check]) -> None:
 
 
 def _failing(
-    run: Execution, judged: Judged, fixing: Fixing, mine: Sequence[Check]
+    run: Judging, judged: Judged, fixing: Fixing, mine: Sequence[Check]
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Rows that each check turned down: as they came or after the fixes, and after them."""
     counts: list[exp.Expr] = []
@@ -87,7 +87,7 @@ def _flag(fixing: Fixing, check: Check) -> exp.Expr:
     return exp.column(fixing.flags[check.id], quoted=True)
 
 
-def _values(run: Execution, fixing: Fixing, check: Check) -> tuple[dict[str, Any], ...]:
+def _values(run: Judging, fixing: Fixing, check: Check) -> tuple[dict[str, Any], ...]:
     """The changes of a check that most rows had, as many as samples are kept."""
     sampling = run.sampling("gate", run.kept())
     output = run.plan.output
@@ -126,7 +126,7 @@ def _values(run: Execution, fixing: Fixing, check: Check) -> tuple[dict[str, Any
     return tuple(out)
 
 
-def before_images(run: Execution, judged: Judged) -> list[str]:
+def before_images(run: Judging, judged: Judged) -> list[str]:
     """The published rows whose values were changed, as they were and as they are now: SELECTs in the
     layout of the quarantine, which is written in the publish transaction. Whole, so that an undo can tell
     a row that was changed since."""
@@ -151,7 +151,7 @@ def before_images(run: Execution, judged: Judged) -> list[str]:
     return [fixed_rows(flags, parts, types, rows, run.facts("gate", FIXED), dialect)]
 
 
-def discarded_values(run: Execution, judged: Judged, checks: Sequence[Check]) -> list[str]:
+def discarded_values(run: Judging, judged: Judged, checks: Sequence[Check]) -> list[str]:
     """Values that the destination can't hold, as they were; their rows are published without them."""
     out = []
     by_id = {check.id: check for check in checks}

@@ -18,6 +18,7 @@ from sluiceway.engines.base import Stage
 from sluiceway.errors import DestinationError
 from sluiceway.rules.base import BATCH
 from sluiceway.rules.fuse import Check, mask_expressions
+from sluiceway.run.judging import Judged
 from sluiceway.run.quarantine_rows import Facts, quarantined_rows
 from sluiceway.run.reading import unchanged
 from sluiceway.sql.primitives import call
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from sluiceway.connectors.base import Source
     from sluiceway.plan.nodes import Stage as StageNode
     from sluiceway.run.audit import Sampling
-    from sluiceway.run.execute import Execution, Judged
+    from sluiceway.run.execute import Execution
     from sluiceway.run.resolve import Resolved
     from sluiceway.run.result import CheckResult
     from sluiceway.schema import Schema
@@ -77,8 +78,6 @@ def judge_in_place(
         told: the gate's checks, which know the stage's bounds.
         facts: what stands beside a row in quarantine.
     """
-    from sluiceway.run.execute import Judged
-
     audit = execution.audit
     in_pass = [check for check in told if check.in_pass]
     execution.judge_in_place_of(node.relation)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.duck import ident, open_duckdb
 from sluiceway.errors import ConfigError
+from sluiceway.run.resolve import open_engine
 from sluiceway.run.runner import run
 from sluiceway.run.warehouse import environment_of, sink_of
 from sluiceway.schema import TableName
@@ -20,6 +22,7 @@ from sluiceway.spec.resolve import resolve
 
 if TYPE_CHECKING:
     from sluiceway.connectors.base import Sink
+    from sluiceway.engines.base import Engine
     from sluiceway.run.result import RunResult
     from sluiceway.spec.model import Project
 
@@ -27,6 +30,7 @@ __all__ = ["Outcome", "checksum", "differences", "outcome", "same_on"]
 
 Row = tuple[str | None, ...]
 _SHOWN = 5
+_BATCH = 10_000
 _KEPT = ("reasons", "row", "types", "phase", "source", "status")
 """Columns of the quarantine that say nothing of the run or the clock."""
 
@@ -62,17 +66,17 @@ def outcome(project: str | Path, pipeline: str, environment: str, *, rows: bool 
     resolved = resolve(config, loaded, environment, {})
     result = run(resolved)
     table, columns, found, turned = resolved.destination.table, {}, [], []
-    with _warehouse(loaded, environment) as (sink, con):
-        if sink.columns(table) is not None:
-            scan = sink.scan(table)
-            described = con.execute(f"DESCRIBE {scan}").fetchall()
+    with _warehouse(loaded, environment) as place:
+        if place.sink.columns(table) is not None:
+            scan = place.scan(table)
+            described = place.con.execute(f"DESCRIBE {scan}").fetchall()
             columns = {row[0]: row[1] for row in described}
             if rows:
-                found = con.execute(_cells(scan, list(columns))).fetchall()
-        kept = sink.quarantine()
+                found = place.con.execute(_cells(scan, list(columns))).fetchall()
+        kept = place.sink.quarantine()
         if kept is not None:
             wanted = f"SELECT * FROM ({kept}) AS _q WHERE run_id = ?"
-            turned = con.execute(_cells(wanted, _KEPT), [result.run_id]).fetchall()
+            turned = place.con.execute(_cells(wanted, _KEPT), [result.run_id]).fetchall()
     failed = result.error is not None and result.status != "blocked"
     return Outcome(
         environment, str(table), _facts(result), columns, tuple(found), tuple(turned),
@@ -88,15 +92,39 @@ class _Reader:
     name: str = "duckdb"
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A warehouse, and DuckDB, which reads it. ``engine``: the one that alone can read the tables, if any."""
+
+    sink: Sink
+    con: Any
+    engine: Engine | None
+
+    def scan(self, table: TableName) -> str:
+        """A SELECT of the table's rows, in DuckDB's SQL."""
+        scan = self.sink.scan(table)
+        if self.engine is None:
+            return scan
+        self.con.register("_sluiceway_reader", self.engine.batches(scan, _BATCH))
+        self.con.execute("CREATE OR REPLACE TEMP TABLE _sluiceway_rows AS FROM _sluiceway_reader")
+        self.con.unregister("_sluiceway_reader")
+        return "SELECT * FROM temp._sluiceway_rows"
+
+
 @contextmanager
-def _warehouse(project: Project, environment: str) -> Iterator[tuple[Sink, Any]]:
-    sink, con = sink_of(project, environment_of(project, environment)), open_duckdb()
-    try:
-        sink.open(_Reader(con))  # type: ignore[arg-type]  # a sink asks a reader for these two alone
-        yield sink, con
-    finally:
-        sink.close()
-        con.close()
+def _warehouse(project: Project, environment: str) -> Iterator[_Place]:
+    """As it stands. Tables that one engine alone publishes are read by it, too."""
+    spec = environment_of(project, environment)
+    with ExitStack() as stack:
+        sink, con = sink_of(project, spec), stack.enter_context(open_duckdb())
+        engine = None
+        if sink.capabilities.engine is not None:
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="sluiceway-"))
+            engine = open_engine(spec.engine, Path(scratch) / "look")
+            stack.callback(engine.close)
+        stack.callback(sink.close)
+        sink.open(engine or _Reader(con))  # type: ignore[arg-type]  # a sink asks a reader for these two alone
+        yield _Place(sink, con, engine)
 
 
 def _cells(scan: str, columns: Sequence[str]) -> str:
@@ -235,10 +263,10 @@ def checksum(project: str | Path, environment: str, table: str) -> str:
         ConfigError: there is no such table.
     """
     loaded, name = load_project(Path(project)), TableName.parse(table)
-    with _warehouse(loaded, environment) as (sink, con):
-        if sink.columns(name) is None:
+    with _warehouse(loaded, environment) as place:
+        if place.sink.columns(name) is None:
             raise ConfigError(f"the warehouse of {environment} has no table {name}")
-        scan = sink.scan(name)
+        scan, con = place.scan(name), place.con
         described = [(row[0], row[1]) for row in con.execute(f"DESCRIBE {scan}").fetchall()]
         texts = ", ".join(f"CAST({ident(c)} AS VARCHAR)" for c, _ in described)
         shape = str(described)

@@ -38,3 +38,16 @@ def test_both_drivers_by_their_packages(project, sluiceway):
 def test_the_embedded_engine_wants_none(project, sluiceway):
     checks = sluiceway("doctor", "--json").json["checks"]
     assert not [c for c in checks if c["check"].startswith("JDBC")]
+
+
+def test_a_warehouse_wants_one_where_a_cluster_s_executors_publish(project, sluiceway):
+    settings = SETTINGS[: SETTINGS.index("connections:")].replace(
+        "{type: duckdb, path: here.duckdb}", '{type: postgres, url: "postgresql://u@127.0.0.1:1/db"}'
+    )
+    found = {}
+    for engine in ("", 'master: "local[2]"', 'master: "spark://127.0.0.1:1"', 'remote: "sc://127.0.0.1:1"'):
+        text = settings.replace("conf: {CONF}", engine).replace("spark, }", "spark}")
+        (project / "sluiceway.yml").write_text(text, "utf-8")
+        checks = sluiceway("doctor", "--json").json["checks"]
+        found[engine] = [c["result"] for c in checks if c["check"] == "JDBC driver for postgres"]
+    assert list(found.values()) == [[], [], ["warn"], ["warn"]]
