@@ -22,8 +22,12 @@ __all__ = ["PACKAGES", "QUIET", "install"]
 PACKAGES = {
     # Prefect can't schedule on SQLAlchemy 2.1: "Can't evaluate bulk DML statement"
     "orchestrators": (
-        "luigi==3.8.1", "dagster==1.13.29", "prefect==3.8.8", "fastapi<0.155", "sqlalchemy<2.1",
-    ),  # fmt: skip
+        "luigi==3.8.1",
+        "dagster==1.13.29",
+        "prefect==3.8.8",
+        "fastapi<0.155",
+        "sqlalchemy<2.1",
+    ),
     "airflow": ("apache-airflow==3.3.*",),
 }
 QUIET = {

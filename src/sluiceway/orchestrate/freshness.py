@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.alerts.model import Alert
@@ -21,6 +20,7 @@ from sluiceway.units import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from sluiceway.orchestrate.index import Entry
     from sluiceway.spec.model import Project
