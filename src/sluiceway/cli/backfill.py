@@ -32,6 +32,10 @@ def command() -> None:
 @click.option("--chunk", default=1, show_default=True, type=click.IntRange(1), help="Intervals of one run.")
 @click.option("--reverse", is_flag=True, help="The last interval first.")
 @click.option("--again", is_flag=True, help="Run intervals that were run before too.")
+@click.option(
+    "--parallel", type=click.IntRange(1, 100), metavar="N",
+    help="Intervals at once; the pipeline's max_active_runs if absent.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show the intervals, queue nothing.")
 @click.option("--follow/--detach", default=True, help="Work on the runs here, or leave them to workers.")
 @common
@@ -44,6 +48,7 @@ def start(
     chunk: int,
     reverse: bool,
     again: bool,
+    parallel: int | None,
     dry_run: bool,
     follow: bool,
 ) -> int:
@@ -51,7 +56,7 @@ def start(
 
     Each interval is a run of its own, once: given again after whatever happened, the command goes on where it
     was. Incremental sources read the interval's rows and no cursor is moved. Times without a zone are meant
-    in the pipeline's `timezone`. The intervals of one pipeline run one after the other.
+    in the pipeline's `timezone`. Intervals run one after the other, unless --parallel says more.
     """
     from sluiceway.orchestrate import backfill
     from sluiceway.run.window import refuse
@@ -62,7 +67,8 @@ def start(
     project = options.project()
     environment = options.environment_of(project).name
     resolved = options.pipeline(pipeline, project)
-    refuse(resolved, again=again, reverse=reverse)
+    at_once = parallel or resolved.max_active_runs
+    refuse(resolved, again=again, reverse=reverse, parallel=at_once)
     first = backfill.moment(begin, resolved.timezone, "--from")
     last = backfill.moment(end, resolved.timezone, "--to")
     cut = backfill.intervals(first, last, resolved.schedule, every, chunk)
@@ -79,7 +85,8 @@ def start(
     config = PipelineConfig.load(find_pipeline(project, pipeline))
     with Store.open(project.metadata) as store:
         made = backfill.begin(
-            store, environment, config, cut, datetime.now(UTC), again=again, reverse=reverse
+            store, environment, config, cut, datetime.now(UTC),
+            again=again, reverse=reverse, parallel=at_once,
         )  # fmt: skip
         options.console.say(f"backfill {made.id}: {made.queued} of {made.intervals} intervals queued")
         if made.queued < made.intervals:
@@ -107,11 +114,13 @@ def _follow(options: Options, project: Project, environment: str, store: Store, 
             f"[{done}/{total}] {event['pipeline']} {event['status']}  {event['seconds']:.1f} s{said}"
         )
 
-    worker = Worker(project, environment, say=tell)
-    with drained_by_signals(worker.drain, worker.stop):
-        worker.run("idle")
     group = store.groups.one(id)
     assert group is not None
+    at_once = group["payload"].get("parallel", 1)
+    worker = Worker(project, environment, say=tell, slots=max(at_once, project.orchestrate.slots))
+    with drained_by_signals(worker.drain, worker.stop):
+        worker.run("idle")
+    group = store.groups.one(id) or group
     jobs: dict[str, int] = group["jobs"]
     over = not any(jobs.get(status) for status in WAITING)
     if over:

@@ -129,6 +129,7 @@ def request(
     chunk: int = 1,
     again: bool = False,
     reverse: bool = False,
+    parallel: int | None = None,
 ) -> Backfill:
     """What ``sluiceway backfill PIPELINE --detach`` does.
 
@@ -137,11 +138,15 @@ def request(
     """
     config = PipelineConfig.load(find_pipeline(project, pipeline))
     resolved = resolve(config, project, environment=environment)
-    refuse(resolved, again=again, reverse=reverse)
+    side_by_side = parallel or resolved.max_active_runs
+    refuse(resolved, again=again, reverse=reverse, parallel=side_by_side)
     first, last = moment(start, resolved.timezone, "--from"), moment(end, resolved.timezone, "--to")
     cut = intervals(first, last, resolved.schedule, every, chunk)
     with Store.open(project.metadata) as store:
-        return begin(store, environment, config, cut, datetime.now(UTC), again=again, reverse=reverse)
+        return begin(
+            store, environment, config, cut, datetime.now(UTC),
+            again=again, reverse=reverse, parallel=side_by_side,
+        )  # fmt: skip
 
 
 def begin(
@@ -154,6 +159,7 @@ def begin(
     id: str | None = None,
     again: bool = False,
     reverse: bool = False,
+    parallel: int = 1,
 ) -> Backfill:
     """Put the runs into the queue. The same interval of the same pipeline is never queued twice, whichever
     backfill asks: begun again after a crash, or by two people at once, it is the same runs.
@@ -161,6 +167,7 @@ def begin(
     Args:
         again: run intervals that were run before too.
         reverse: the last interval first.
+        parallel: so many of the pipeline's intervals are run at once, beside its ordinary runs.
 
     They wait behind the pipeline's ordinary runs: their priority is less by ten.
     """
@@ -170,11 +177,13 @@ def begin(
         group, environment, "backfill", config.pipeline,
         {
             "from": cut[0][0].isoformat(), "to": cut[-1][1].isoformat(), "intervals": len(cut),
-            "again": again, "reverse": reverse,
+            "again": again, "reverse": reverse, "parallel": parallel,
             "cuts": [start.isoformat() for start, _ in cut] + [cut[-1][1].isoformat()],
         }, now,
     )  # fmt: skip
-    return _put(store, environment, config, group, cut, now, again=again, reverse=reverse)
+    return _put(
+        store, environment, config, group, cut, now, again=again, reverse=reverse, parallel=parallel
+    )  # fmt: skip
 
 
 def resume(store: Store, environment: str, config: PipelineConfig, id: str, now: datetime) -> Backfill:
@@ -192,7 +201,8 @@ def resume(store: Store, environment: str, config: PipelineConfig, id: str, now:
     payload = group["payload"]
     cut = list(pairwise(datetime.fromisoformat(text) for text in payload["cuts"]))
     made = _put(
-        store, environment, config, id, cut, now, again=payload["again"], reverse=payload["reverse"]
+        store, environment, config, id, cut, now,
+        again=payload["again"], reverse=payload["reverse"], parallel=payload.get("parallel", 1),
     )  # fmt: skip
     released = store.queue.release(environment, id, now)
     store.groups.set(id, now, state="running")
@@ -204,7 +214,7 @@ def rerun_failed(store: Store, environment: str, config: PipelineConfig, id: str
 
     Asked for twice, each is queued once.
     """
-    known(store, id)
+    parallel = known(store, id)["payload"].get("parallel", 1)
     config = settled(config)
     last: dict[tuple[str, ...], dict[str, Any]] = {}
     for job in reversed(store.queue.jobs(environment, group_id=id, limit=None)):
@@ -213,6 +223,7 @@ def rerun_failed(store: Store, environment: str, config: PipelineConfig, id: str
         request_of(
             config, "backfill", nominal_at=datetime.fromisoformat(interval[1]), payload=job["payload"],
             once_key=f"backfill again {job['id']}", group_id=id, priority=config.priority - 10,
+            parallel=parallel,
         )
         for interval, job in last.items() if job["status"] in ("failed", "blocked", "cancelled", "skipped")
     ]  # fmt: skip
@@ -251,6 +262,7 @@ def _put(
     *,
     again: bool,
     reverse: bool,
+    parallel: int,
 ) -> Backfill:
     config = settled(config)
     mark = f" {group}" if again else ""
@@ -259,7 +271,7 @@ def _put(
             config, "backfill", nominal_at=end,
             payload={"interval": [start.isoformat(), end.isoformat()]},
             once_key=f"backfill {config.pipeline} {start.isoformat()} {end.isoformat()}{mark}",
-            group_id=group, priority=config.priority - 10,
+            group_id=group, priority=config.priority - 10, parallel=parallel,
         )
         for start, end in (reversed(cut) if reverse else cut)
     ]  # fmt: skip

@@ -22,6 +22,7 @@ from sluiceway.secrets import redact, redact_tree, registered
 
 if TYPE_CHECKING:
     from sluiceway.orchestrate.order import Order
+    from sluiceway.spec.model import Pipeline
 
 __all__ = ["live"]
 
@@ -178,5 +179,17 @@ def _run(order: Order, voice: _Voice) -> Any:
             raise FencedError("the run was given to another worker; this one publishes nothing")
 
     at = None if order.at is None else datetime.fromisoformat(order.at).astimezone(UTC)
-    ticket = Ticket(order.run_id, order.attempt, str(order.token), fence, order.group_id, more=order.more)
+    ticket = Ticket(
+        order.run_id, order.attempt, str(order.token), fence, order.group_id, more=order.more,
+        lane=_lane(order, pipeline),
+    )  # fmt: skip
     return run(pipeline, full_refresh=order.full_refresh, progress=voice.event, at=at, ticket=ticket)
+
+
+def _lane(order: Order, pipeline: Pipeline) -> str | None:
+    """What looks at no cursor and moves none waits for no other run of its pipeline: the queue has said how
+    many of them there may be."""
+    cursors = any(spec.incremental is not None for spec in pipeline.sources.values())
+    if order.interval is None and (cursors or pipeline.max_active_runs == 1):
+        return None
+    return f"run {order.run_id}"

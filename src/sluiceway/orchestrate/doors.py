@@ -123,9 +123,11 @@ class PipelineOrchestrator(_Door):
         chunk: int = 1,
         again: bool = False,
         reverse: bool = False,
+        parallel: int | None = None,
     ) -> Backfill:
         """Put a run of each interval from ``start`` up to ``end`` into the queue, each once; ``work`` or
-        workers run them. Times without a zone are meant in the pipeline's ``timezone``.
+        workers run them, ``parallel`` at once (``max_active_runs`` if absent). Times without a zone are meant
+        in the pipeline's ``timezone``.
 
         Raises:
             ConfigError: no range, or no way to cut it. PlanError: by intervals it makes no sense.
@@ -134,7 +136,7 @@ class PipelineOrchestrator(_Door):
 
         return await asyncio.to_thread(
             request, self.project, self.environment, pipeline, start, end,
-            every=every, chunk=chunk, again=again, reverse=reverse,
+            every=every, chunk=chunk, again=again, reverse=reverse, parallel=parallel,
         )  # fmt: skip
 
     async def work(self, slots: int | None = None) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["once_key", "request_of", "settled", "trigger", "version_file"]
 
-_SETTLED = ("schedule", "timezone", "sla", "pool", "priority", "retry")
+_SETTLED = ("schedule", "timezone", "sla", "pool", "priority", "retry", "max_active_runs")
 
 
 def request_of(
@@ -39,23 +39,34 @@ def request_of(
     priority: int | None = None,
     due_at: datetime | None = None,
     text: str | None = None,
+    parallel: int = 1,
 ) -> JobRequest:
-    """A run of this pipeline. One at a time: a run holds the pipeline's lock at the destination, since it
-    reads and moves the pipeline's cursors, so a second one could only wait for it.
+    """A run of this pipeline. One at a time, unless ``max_active_runs`` says more and its runs read from no
+    cursor: the next one begins where the last one ended.
 
     Args:
+        parallel: of an interval of a backfill: how many of the pipeline's are run at once.
         due_at: when it may begin; now if absent.
         text: what it reads in place of the pipeline's file, which broke since.
     """
-    if any(map(has_variable, (config.pool, config.priority, config.retry.attempts))):
+    if any(map(has_variable, (config.pool, config.priority, config.retry.attempts, config.max_active_runs))):
         config = settled(config)
     payload = {**(payload or {}), **({} if text is None else {"text": text})}
+    key, at_once = f"pipeline {config.pipeline}", 1
+    if parallel > 1:  # beside the ordinary runs, whose cursors they leave alone
+        key, at_once = f"intervals {config.pipeline}", parallel
+    elif trigger != "backfill" and not _moves_cursors(config):
+        at_once = config.max_active_runs
     return JobRequest(
         config.pipeline, trigger, payload, due_at=due_at, nominal_at=nominal_at, once_key=once_key,
-        dedup_key=dedup_key, concurrency_key=f"pipeline {config.pipeline}", pool=config.pool,
+        dedup_key=dedup_key, concurrency_key=key, concurrency=at_once, pool=config.pool,
         priority=config.priority if priority is None else priority, attempts=config.retry.attempts,
         group_id=group_id,
     )  # fmt: skip
+
+
+def _moves_cursors(config: PipelineConfig) -> bool:
+    return any(isinstance(source, dict) and source.get("incremental") for source in config.sources.values())
 
 
 def once_key(pipeline: str, moment: datetime) -> str:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from sluiceway.errors import PlanError, did_you_mean
 from sluiceway.rules.fuse import Check, require_fixes
 from sluiceway.run.prepared import prepared
-from sluiceway.run.runner import Progress, run
+from sluiceway.run.runner import run
 
 if TYPE_CHECKING:
     from sluiceway.run.result import FixedValues, RunResult
+    from sluiceway.run.telling import Progress
     from sluiceway.spec.model import Pipeline
 
 __all__ = [

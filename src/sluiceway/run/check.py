@@ -25,7 +25,7 @@ from sluiceway.run.prepared import prepared
 from sluiceway.run.quarantine_rows import kept_of
 from sluiceway.run.reading import reading, unchanged
 from sluiceway.run.result import CheckResult, NodeResult, RunResult
-from sluiceway.run.runner import Progress, run
+from sluiceway.run.runner import run
 from sluiceway.run.standing import Standing, standing
 from sluiceway.run.target import bind_target
 from sluiceway.spec.contract import load_contract
@@ -33,6 +33,7 @@ from sluiceway.spec.model import QualitySpec
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
+    from sluiceway.run.telling import Progress
     from sluiceway.spec.model import ContractSpec, Pipeline, Project
 
 __all__ = ["check_data", "check_pipeline", "metadata", "plain"]

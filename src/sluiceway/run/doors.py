@@ -16,7 +16,7 @@ from sluiceway.errors import Where
 from sluiceway.plan.nodes import AuditGate, AuditSource, PythonStep, Transform
 from sluiceway.run.gate import dimensions, score
 from sluiceway.run.prepared import prepared
-from sluiceway.run.runner import Progress, run
+from sluiceway.run.runner import run
 from sluiceway.run.target import bind_target
 from sluiceway.spec.model import Pipeline, Project, SourceSpec
 from sluiceway.spec.project import default_project, load_project
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from sluiceway.run.execute import Execution
     from sluiceway.run.result import CheckResult, RunResult
+    from sluiceway.run.telling import Progress
     from sluiceway.spec.pipeline import PipelineConfig
 
 __all__ = [

@@ -162,6 +162,7 @@ def resolved(
     staging: Path,
     named: Sequence[str],
     holder: str | None = None,
+    lane: str | None = None,
     keep: Callable[[], bool] = lambda: False,
 ) -> Iterator[Resolved]:
     """Open everything, and close it whatever happens.
@@ -170,6 +171,7 @@ def resolved(
         named: relations that steps and rules read and that are neither sources nor steps: tables of
             the warehouse.
         holder: who runs; the pipeline is locked in its name until everything is closed. None: no lock.
+        lane: of the pipeline, where its runs may go side by side; only this is locked.
         keep: asked at the end whether the staging folder stays.
     """
     with ExitStack() as stack:
@@ -180,7 +182,7 @@ def resolved(
         stack.callback(sink.close)
         sink.open(side_of(engine, sink))
         if holder is not None:
-            name = f"pipeline {pipeline.name}"
+            name = f"pipeline {pipeline.name}" + (f" {lane}" if lane else "")
             stack.enter_context(sink.lock(name, pipeline.destination.lock_timeout, holder))
         sources: dict[str, Source] = {}
         for name in pipeline.sources:

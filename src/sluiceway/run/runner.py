@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sluiceway.errors import (
     CancelledError,
@@ -24,20 +24,19 @@ from sluiceway.errors import (
     SourceError,
     machine_error,
 )
-from sluiceway.events import Event, EventBus, NodeFinished, NodeStarted, RunFinished, RunStarted
+from sluiceway.events import EventBus
 from sluiceway.exchange import PublishOrder, Verdict
 from sluiceway.ids import new_run_id
 from sluiceway.plan.build import names_read
 from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish, PythonStep, Stage, Transform
 from sluiceway.run.execute import Execution, Judged
-from sluiceway.run.facts import dataset_of, edges_of, sql_of, summarise
 from sluiceway.run.gate import decide, shortened
 from sluiceway.run.inplace import handing_over
 from sluiceway.run.limit import TooLong, interrupt_of, limited
 from sluiceway.run.listeners import listen
 from sluiceway.run.resolve import Resolved, resolved
-from sluiceway.run.result import NodeResult, RunResult
 from sluiceway.run.settle import settle
+from sluiceway.run.telling import Progress, Telling
 from sluiceway.run.ticket import Ticket, backoff
 from sluiceway.secrets import redact
 from sluiceway.store.store import Store
@@ -45,12 +44,14 @@ from sluiceway.store.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sluiceway.run.result import RunResult
     from sluiceway.spec.model import Pipeline
 
 __all__ = ["run"]
 
 log = logging.getLogger("sluiceway.run")
-Progress = Callable[[Event], None]
+_PLANS = 3
+"""Of one try: the table may get its columns while runs beside this one begin it."""
 
 
 def run(
@@ -90,51 +91,12 @@ def run(
     return made.go()
 
 
-@dataclass
-class _Timed:
-    rows: int | None = None
+class _MovedError(Exception):
+    """The table is not the one that the plan was made for."""
 
 
 @dataclass
-class _Run:
-    pipeline: Pipeline
-    full_refresh: bool
-    dry_run: bool
-    progress: Progress | None
-    bus: EventBus
-    replays: tuple[str, ...] = ()
-    count_reads: bool = False
-    at: datetime | None = None
-    kind: str | None = None
-    ticket: Ticket = field(default_factory=lambda: Ticket(new_run_id(), retries=True))
-    nodes: list[NodeResult] = field(default_factory=list)
-    keep_staging: bool = False
-
-    def __post_init__(self) -> None:
-        self.run_id, self.attempt = self.ticket.run_id, self.ticket.attempt
-        self.started_at = datetime.now(UTC)
-        self.clock = time.monotonic()
-        if self.full_refresh and self.pipeline.destination.mode in ("append", "merge"):
-            self.pipeline = replace(
-                self.pipeline, destination=replace(self.pipeline.destination, mode="replace")
-            )
-        self.result = RunResult(
-            self.run_id,
-            self.pipeline.name,
-            self.pipeline.environment.name,
-            table=str(self.pipeline.destination.table),
-        )
-        self.plan: Plan | None = None
-        self.begun = False
-        self.execution: Execution | None = None
-        self.opened: Resolved | None = None
-        self.judged: Judged | None = None
-
-    @property
-    def moment(self) -> datetime:
-        """What the run takes for now."""
-        return self.at or self.started_at
-
+class _Run(Telling):
     # life -------------------------------------------------------------------------------------------
 
     def go(self) -> RunResult:
@@ -185,7 +147,7 @@ class _Run:
         for attempt in range(self.ticket.attempt, last + 1):
             self.attempt = attempt
             try:
-                self._attempt()
+                self._planned_anew()
             except GateError as error:
                 self._end("blocked", error)
                 return
@@ -227,9 +189,19 @@ class _Run:
             return wait
         return None
 
-    def _fail_if_begun(self) -> None:
-        if self.plan is not None:
-            self._end("failed", None)
+    def _planned_anew(self) -> None:
+        """One try; planned again where another run changed the table's columns on its way."""
+        for _ in range(_PLANS):
+            try:
+                self._attempt()
+            except _MovedError:
+                log.info("the columns of %s changed meanwhile: planned again", self.result.table)
+            else:
+                return
+        raise DestinationError(
+            f"the columns of {self.result.table} changed {_PLANS} times while this run was on its way",
+            hint="run it when the others are done",
+        )
 
     def _attempt(self) -> None:
         self.nodes.clear()
@@ -241,6 +213,7 @@ class _Run:
             staging=staging,
             named=names_read(self.pipeline),
             holder=None if self.dry_run else holder,
+            lane=self.ticket.lane,
             keep=lambda: self.keep_staging,
         ) as opened:
             self.opened = opened
@@ -270,61 +243,6 @@ class _Run:
             self.store.record_receipt(self.pipeline.environment.name, receipt)
             return True
         return False
-
-    # events -----------------------------------------------------------------------------------------
-
-    def _kind(self) -> str:
-        if self.kind is not None:
-            return self.kind
-        if self.replays:
-            return "replay"
-        return "check" if self.dry_run else "run"
-
-    def _write_down(self) -> None:
-        """There is such a run, and this is a try of it."""
-        self.store.begin_run(
-            self.run_id, self.pipeline.name, self.pipeline.environment.name, self.started_at, self.attempt,
-            dict(self.pipeline.raw), kind=self._kind(), nominal_at=self.at, group_id=self.ticket.group_id,
-        )  # fmt: skip
-
-    def _begin(self, plan: Plan, opened: Resolved) -> None:
-        pipeline = self.pipeline
-        self._write_down()
-        self.inputs = tuple(
-            dataset_of(source.dataset(), opened.schemas[name], name)
-            for name, source in opened.sources.items()
-        )
-        self.output = dataset_of(
-            opened.sink.dataset(pipeline.destination.table), plan.output, str(pipeline.destination.table)
-        )
-        self.begun = True
-        self.bus.emit(
-            RunStarted(
-                self.run_id, pipeline.name, self.started_at,
-                environment=pipeline.environment.name, attempt=self.attempt, kind=self._kind(),
-                inputs=self.inputs, output=self.output, description=pipeline.description,
-                owner=pipeline.owner, nominal_at=self.at,
-            )
-        )  # fmt: skip
-
-    @contextmanager
-    def _timer(self, name: str) -> Iterator[_Timed]:
-        self.bus.emit(NodeStarted(self.run_id, self.pipeline.name, datetime.now(UTC), node=name))
-        begun, timed, error = time.monotonic(), _Timed(), None
-        try:
-            yield timed
-        except BaseException as raised:
-            error = redact(str(raised))
-            raise
-        finally:
-            seconds = round(time.monotonic() - begun, 6)
-            self.nodes.append(NodeResult(name, seconds, timed.rows))
-            self.bus.emit(
-                NodeFinished(
-                    self.run_id, self.pipeline.name, datetime.now(UTC),
-                    node=name, seconds=seconds, rows=timed.rows, error=error,
-                )
-            )  # fmt: skip
 
     # the walk ---------------------------------------------------------------------------------------
 
@@ -385,10 +303,7 @@ class _Run:
         holder = f"run {self.run_id} of {self.pipeline.name}"
         with opened.sink.lock(f"table {destination.table}", destination.lock_timeout, holder):
             if opened.sink.columns(destination.table) != opened.target:
-                raise DestinationError(
-                    f"the columns of {destination.table} changed while this run was on its way",
-                    hint="run it again",
-                )
+                raise _MovedError
             yield
 
     def _verdict(self, execution: Execution, judged: Judged) -> Verdict:
@@ -436,63 +351,3 @@ class _Run:
         environment = self.pipeline.environment.name
         self.store.record_receipt(environment, receipt)
         self.store.record_cursors(environment, self.pipeline.name, self.run_id, order.cursors)
-
-    # the end ----------------------------------------------------------------------------------------
-
-    def _not_yet(self, error: SluicewayError) -> None:
-        """This try failed, and whoever started it tries again: it is written, and nobody is told of a failure
-        that may not be one."""
-        self.result.status, self.result.error = "failed", error
-        if not self.begun:
-            self._write_down()
-        self.store.mark(self.run_id, "failed", error=error.as_dict())
-
-    def _end(self, status: Any, error: SluicewayError | None) -> None:
-        result, execution = self.result, self.execution
-        result.status, result.error = status, error
-        result.nodes = tuple(self.nodes)
-        result.execution_time = time.monotonic() - self.clock
-        if execution is not None:
-            weights = self.pipeline.quality.weights
-            summarise(result, execution, self.judged, weights, dry_run=self.dry_run)
-        if isinstance(error, GateError):
-            error.result = result
-        if self.plan is None or not self.begun:
-            self._never_planned(status, error)
-            return
-        for check_id, rows in result.samples.items():
-            self.store.record_samples(self.run_id, check_id, rows)
-        if status == "succeeded" and result.fixes and not self.dry_run:
-            self.store.record_fixes(self.run_id, result.table, [vars(fix) for fix in result.fixes])
-        metrics = execution.metrics(self.judged) if execution and self.judged else {}
-        self.bus.emit(
-            RunFinished(
-                self.run_id, self.pipeline.name, datetime.now(UTC),
-                environment=result.environment, status=status, seconds=result.execution_time,
-                verdict=result.verdict.outcome if result.verdict else None,
-                quality_score=result.quality_score, dimensions=dict(result.dimensions),
-                snapshot=result.snapshot,
-                records=result.records.as_dict(), inputs=self.inputs, output=self.output,
-                checks=tuple({**c.as_dict(), "source": c.check.source} for c in result.checks),
-                metrics=metrics, lineage=edges_of(self.plan, self.inputs),
-                sql=sql_of(self.plan, execution) if execution else None,
-                error=error.as_dict() if error else None,
-                kind=self._kind(), owner=self.pipeline.owner, table=result.table,
-            )
-        )  # fmt: skip
-        failures = dict(self.bus.failures)
-        if failures:
-            self.store.record_failures(self.run_id, failures)
-        result.notes = tuple(f"{name} failed on {count} events" for name, count in failures.items())
-
-    def _never_planned(self, status: str, error: SluicewayError | None) -> None:
-        """The run ended before there was a plan: it is recorded all the same."""
-        self._write_down()
-        self.bus.emit(
-            RunFinished(
-                self.run_id, self.pipeline.name, datetime.now(UTC),
-                environment=self.result.environment, status=status, seconds=self.result.execution_time,
-                error=error.as_dict() if error else None,
-                kind=self._kind(), owner=self.pipeline.owner, table=self.result.table,
-            )
-        )  # fmt: skip

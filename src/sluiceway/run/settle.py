@@ -19,7 +19,8 @@ def settle(store: Store, opened: Resolved, run_id: str) -> datetime | None:
     """Runs whose process is gone: committed ones are recorded as such, others start over as ``run_id``. So
     is the last one, where it failed and yet has a receipt.
 
-    The pipeline's lock is held, so no run of it can be alive but this one.
+    The pipeline's lock is held, so no run of it can be alive but this one and those of other lanes. What the
+    queue still has is left to it: such a run will be tried again, and settles itself.
 
     Returns:
         When the run that starts over had begun; None where none does.
@@ -27,7 +28,11 @@ def settle(store: Store, opened: Resolved, run_id: str) -> datetime | None:
     pipeline, environment = opened.pipeline.name, opened.pipeline.environment.name
     begun = None
     _clear(opened, run_id)  # of its own earlier tries, however they ended
-    for row in store.interrupted(pipeline, environment):
+    gone = store.interrupted(pipeline, environment)
+    queued = store.queue.active([row["run_id"] for row in gone if row["run_id"] != run_id])
+    for row in gone:
+        if row["run_id"] in queued:
+            continue
         if not _committed(store, opened, row["run_id"]):
             begun = _utc(row["started_at"])
             if row["run_id"] == run_id:  # another try of the same run

@@ -16,7 +16,8 @@ class Ticket:
 
     ``fence`` is called when nothing but the publish is left, and raises FencedError where the run has been
     given to another. ``group_id`` ties runs together. ``retries``: the run tries again itself all the same.
-    ``more``: a try that a lost connection or a held lock ended is not the last.
+    ``more``: a try that a lost connection or a held lock ended is not the last. ``lane``: it waits for no
+    other run of its pipeline but those of the same lane, since it neither looks at a cursor nor moves one.
     """
 
     run_id: str
@@ -26,6 +27,7 @@ class Ticket:
     group_id: str | None = None
     retries: bool = False
     more: bool = False
+    lane: str | None = None
 
 
 def backoff(kind: str, delay: float, attempt: int) -> float:

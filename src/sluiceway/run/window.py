@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sluiceway.duck import ident, literal
 from sluiceway.errors import PlanError
+from sluiceway.spec.lanes import refuse_side_by_side
 
 if TYPE_CHECKING:
     from sluiceway.spec.model import Pipeline, SourceSpec
@@ -30,14 +31,18 @@ def over(pipeline: Pipeline, start: datetime, end: datetime) -> Pipeline:
     return replace(pipeline, sources=sources, variables={**pipeline.variables, **bounds})
 
 
-def refuse(pipeline: Pipeline, *, again: bool = False, reverse: bool = False) -> None:
+def refuse(pipeline: Pipeline, *, again: bool = False, reverse: bool = False, parallel: int = 1) -> None:
     """Raises PlanError where a backfill by interval makes no sense for this pipeline.
 
     Args:
         again: intervals that were run before are run too.
         reverse: the last interval is run first.
+        parallel: intervals that are run at once.
     """
     mode = pipeline.destination.mode
+    if parallel > 1 and mode != "replace":  # of which there is more to say
+        table = str(pipeline.destination.table)
+        refuse_side_by_side(mode, pipeline.destination.version, table, pipeline.destination.where)
     if mode == "append" and again:
         raise PlanError(
             f"{pipeline.name} appends: an interval that is run again would bring its rows twice",

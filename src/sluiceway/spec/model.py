@@ -179,6 +179,7 @@ class Pipeline:
     schedule: ScheduleSpec | None = None
     timezone: str = "UTC"
     pool: str = "default"
+    max_active_runs: int = 1
     priority: int = 0
     sla: float | None = None
     depends_on: tuple[str, ...] = ()

@@ -176,6 +176,9 @@ class PipelineConfig(Strict):
         default_factory=list, description="what must be fresh first: `pipeline:NAME` or `dataset:NAME`"
     )
     pool: str = Field("default", description="the pool of orchestrate.pools that its runs take a slot of")
+    max_active_runs: Int = Field(
+        1, description="runs of it at once; those that read from a cursor go one after another all the same"
+    )
     priority: int = Field(0, ge=-100, le=100, description="runs with a greater one go first")
     sla: Duration | None = Field(
         None, description="how long after its moment a run should have succeeded, such as 2h"

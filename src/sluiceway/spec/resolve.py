@@ -16,6 +16,7 @@ from sluiceway.spec.connect import connection_of, connector_of, settings_of, typ
 from sluiceway.spec.declared import parse_rules, parse_steps
 from sluiceway.spec.destination import destination_of, implied_rules
 from sluiceway.spec.fields import as_list
+from sluiceway.spec.lanes import refuse_side_by_side
 from sluiceway.spec.model import (
     ContractSpec,
     DeclaredStep,
@@ -83,6 +84,9 @@ def resolve(
         *parse_rules(settled.rules, under(config.where, "rules")),
         *(contract.rules if contract else ()),
     ]
+    if settled.max_active_runs > 1:
+        where = config.where(("max_active_runs",))
+        refuse_side_by_side(destination.mode, destination.version, str(destination.table), where)
     return Pipeline(
         name=settled.pipeline,
         project=project,
@@ -105,6 +109,7 @@ def resolve(
         tags=tuple(settled.tags),
         schedule=schedule_of(settled.schedule, settled.timezone),
         pool=settled.pool,
+        max_active_runs=settled.max_active_runs,
         priority=settled.priority,
         sla=None if settled.sla is None else duration(settled.sla),
         timezone=settled.timezone,

@@ -216,6 +216,15 @@ class Queue:
         with self._read() as con:
             return con.execute(select(jobs.c.id).where(*here)).first() is not None
 
+    def active(self, run_ids: Sequence[str]) -> frozenset[str]:
+        """Of these runs those that wait in the queue or run."""
+        found: set[str] = set()
+        for part in jobputs.chunks(run_ids):
+            these = (jobs.c.run_id.in_([text(run_id) for run_id in part]), ACTIVE)
+            with self._read() as con:
+                found |= set(con.execute(select(jobs.c.run_id).where(*these)).scalars())
+        return frozenset(found)
+
     def busy(self, environment: str, pools: Sequence[str] | None = None) -> bool:
         """Whether anything waits or runs, in these pools or at all; what is held does not count."""
         here = (jobs.c.environment == text(environment), ACTIVE, jobs.c.due_at < HELD)
