@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from sluiceway.exchange import Location
 
-__all__ = ["DuckDBEngine", "scan_files"]
+__all__ = ["DuckDBEngine", "scan_files", "stage_of"]
 
 _PARAMETER = re.compile(r"\$(\w+)")
 _BAD = "_sluiceway_bad"
@@ -239,6 +239,15 @@ def scan_files(files: Sequence[Path], schema: Schema) -> str:
     paths = ", ".join(literal(str(file)) for file in files)
     # staging folders are named k=v by PARTITION_BY; that is no column of the rows
     return f"read_parquet([{paths}], hive_partitioning = false)"
+
+
+def stage_of(name: str, files: tuple[Path, ...], schema: Schema, rows: int) -> Stage:
+    """The staging of files that were staged before, none of whose rows are set apart."""
+    relation = scan_files(files, schema)
+    return Stage(
+        name, relation, relation, scan_files((), schema), schema, rows, files=files,
+        row=_ROW if files else "CAST(NULL AS BIGINT)",
+    )  # fmt: skip
 
 
 def _bounds(

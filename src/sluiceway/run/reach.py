@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sluiceway.connectors.base import Read, Sink, Source
     from sluiceway.engines.base import Engine, Stage
     from sluiceway.exchange import Delivery
+    from sluiceway.run.fetched import Fetched
     from sluiceway.schema import TableName
 
 __all__ = ["Reach", "slug"]
@@ -34,12 +35,14 @@ def slug(name: str) -> str:
 @dataclass
 class Reach:
     """Crossings of one run. ``near``: scans of sources that only the embedded engine can read;
-    ``once``: scans in the engine that may give other rows when they are read again."""
+    ``once``: scans in the engine that may give other rows when they are read again. ``fetched``: what earlier
+    tries of the run brought in."""
 
     engine: Engine
     near: dict[str, str] = field(default_factory=dict)
     once: dict[str, str] = field(default_factory=dict)
     adopted: int = 0
+    fetched: Fetched | None = None
 
     @property
     def apart(self) -> bool:
@@ -78,11 +81,20 @@ class Reach:
         if near is not None:
             stage = local.stage(place, self._crossing(near, source.schema()))
             return stage, self._adopt(stage)
-        stage = local.stage(place, source.read(read))
+        stage = self._fetch(place, source, read)
         if self.engine.capabilities.crossing(stage.schema):
             sql = self._crossing(f"SELECT * FROM {stage.relation} AS _read", stage.schema)
             stage = local.stage(f"{place}_crossing", sql)
         return stage, self._adopt(stage)
+
+    def _fetch(self, place: str, source: Source, read: Read) -> Stage:
+        if self.fetched is None:
+            return self.engine.local.stage(place, source.read(read))
+        stage = self.fetched.find(place, source, read)
+        if stage is None:
+            stage = self.engine.local.stage(place, source.read(read))
+            self.fetched.keep(stage, source, read)
+        return stage
 
     def _crossing(self, sql: str, schema: Schema) -> str:
         """A SELECT in the embedded engine, its columns in types that the engine can hold. Before anything

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sluiceway.errors import (
@@ -30,6 +32,7 @@ from sluiceway.ids import new_run_id
 from sluiceway.plan.build import names_read
 from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish, PythonStep, Stage, Transform
 from sluiceway.run.execute import Execution, Judged
+from sluiceway.run.fetched import Fetched, strip
 from sluiceway.run.gate import decide, shortened
 from sluiceway.run.inplace import handing_over
 from sluiceway.run.limit import TooLong, interrupt_of, limited
@@ -42,6 +45,7 @@ from sluiceway.secrets import redact
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sluiceway.run.result import RunResult
@@ -123,6 +127,8 @@ class _Run(Telling):
 
     def _over(self) -> None:
         """The status is settled, the locks are given back, and no timeout of the run counts any more."""
+        if not self.keep_staging and not self.stripped:
+            self._put_away(partial(shutil.rmtree, ignore_errors=True))
         before = dict(self.bus.failures)
         self.result.notes += self.bus.over()
         if self.bus.failures != before:
@@ -146,6 +152,7 @@ class _Run(Telling):
         last = self.pipeline.retry.attempts if self.ticket.retries else self.ticket.attempt
         for attempt in range(self.ticket.attempt, last + 1):
             self.attempt = attempt
+            self.again, self.stripped = self.ticket.more or attempt < last, False
             try:
                 self._planned_anew()
             except GateError as error:
@@ -180,14 +187,22 @@ class _Run(Telling):
             raise stop from error
         transient = isinstance(error, SourceError | DestinationError) and not error.details.get("final")
         if self.ticket.more and (transient or isinstance(error, LockTimeoutError)):
+            self._put_away(strip)
             self._not_yet(error)
         elif not transient or self.attempt == last:
             self._end("failed", error)
         else:
             wait = backoff(retry.backoff, retry.delay, self.attempt)
+            self._put_away(strip)
             log.warning("attempt %s failed: %s; next in %.1f s", self.attempt, redact(error.message), wait)
             return wait
         return None
+
+    def _put_away(self, how: Callable[[Path], None]) -> None:
+        """What the try staged."""
+        self.stripped = how is strip
+        for folder in () if self.opened is None else {self.opened.staging, self.opened.engine.staging}:
+            how(folder)
 
     def _planned_anew(self) -> None:
         """One try; planned again where another run changed the table's columns on its way."""
@@ -214,7 +229,7 @@ class _Run(Telling):
             named=names_read(self.pipeline),
             holder=None if self.dry_run else holder,
             lane=self.ticket.lane,
-            keep=lambda: self.keep_staging,
+            keep=lambda: self.keep_staging or self.again,
         ) as opened:
             self.opened = opened
             if not self.dry_run:
@@ -227,6 +242,7 @@ class _Run(Telling):
             self.plan = opened.plan(count_reads=self.count_reads, store=self.store, run_id=self.run_id)
             self._begin(self.plan, opened)
             self._walk(self.plan, opened)
+            self.again = False
 
     def _staging(self) -> Path:
         # beside the project, so that a lake in it takes the files by a rename
@@ -258,6 +274,10 @@ class _Run(Telling):
             ),
         )
         self.execution = execution
+        if not self.dry_run:
+            execution.reach.fetched = Fetched(
+                opened.engine.local.staging, self.again or not self.ticket.retries
+            )
         execution.open_scans()
         audits = {node.source: node for node in plan.select(AuditSource)}
         for extract in plan.select(Extract):

@@ -6,6 +6,8 @@ import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.run.fetched import hand_on
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -50,11 +52,13 @@ def settle(store: Store, opened: Resolved, run_id: str) -> datetime | None:
 
 
 def _clear(opened: Resolved, run_id: str) -> None:
-    """What tries of a run left behind. This one's own folder stays."""
+    """What tries of a run left behind. This one's own folder stays, and gets what they had fetched."""
     own: set[Path] = {opened.staging, opened.engine.staging}
     for folder in own:
         for left in (folder.with_name(run_id), *folder.parent.glob(f"{run_id}.*")):
             if left not in own:
+                if opened.staging.name.partition(".")[0] == run_id:
+                    hand_on(left, opened.engine.local.staging)
                 shutil.rmtree(left, ignore_errors=True)
 
 

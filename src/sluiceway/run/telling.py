@@ -72,6 +72,8 @@ class Telling:
         self.execution: Execution | None = None
         self.opened: Resolved | None = None
         self.judged: Judged | None = None
+        self.again = False  # there may be another try
+        self.stripped = False
 
     @property
     def moment(self) -> datetime:
