@@ -5,6 +5,7 @@ The contenders of a contest take turns, so that whatever else the machine does f
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -45,7 +46,8 @@ class Contender:
 
 @dataclass
 class Measured:
-    """``wall`` and ``cpu`` are medians over the runs, ``peak`` the largest, in MB."""
+    """``wall`` and ``cpu`` are medians over the runs, ``peak`` the largest, in MB; ``told`` is the last JSON
+    document that it printed, where it prints one."""
 
     name: str
     role: Role
@@ -55,6 +57,7 @@ class Measured:
     note: str = ""
     failed: str = ""
     wrong: str = ""
+    told: dict[str, Any] = field(default_factory=dict)
 
     @property
     def runs(self) -> int:
@@ -114,6 +117,8 @@ def _turn(contender: Contender, measured: Measured) -> None:
     measured.walls.append(wall)
     measured.cpus.append(usage.ru_utime + usage.ru_stime + elsewhere)
     measured.peak = max(measured.peak, usage.ru_maxrss / 1024)
+    with contextlib.suppress(ValueError, IndexError):
+        measured.told = last_json(said)
     if contender.truth is not None:
         try:
             answer = contender.truth(said)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.measure import Contender, contest, last_json
 from bench.peering import OFFLINE, ROOT, Peers
-from bench.report import Table
+from bench.report import Figure, Table
 
 if TYPE_CHECKING:
     from bench.workloads import Sizes
@@ -100,7 +100,9 @@ def orchestrate(sizes: Sizes, peers: Peers) -> Iterator[Table]:
         command = [sys.executable, "-m", "bench.orchestrate", *what]
         return Contender(name, "ours", command, rounds=1, truth=truth)
 
-    yield Table("scheduler", contest([part("120 ticks", _ticked, "tick")], 1))
+    ticked = contest([part("120 ticks", _ticked, "tick")], 1)
+    worst = [Figure("worst tick, s", one.told["worst"], TICK) for one in ticked if one.told]
+    yield Table(f"scheduler, {PIPELINES:,} pipelines", ticked, figures=tuple(worst))
     own = Peers(ROOT / ".venv-bench-orchestrators", _LIST)
     reason = peers.missing(*(line.split("==")[0] for line in peers.wanted()))
     if reason is not None and "--no-peers" in reason:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import projects
 from bench.measure import Contender, contest, last_json
-from bench.report import Table
+from bench.report import Figure, Table
 
 if TYPE_CHECKING:
     from bench.peering import Peers
@@ -188,7 +188,16 @@ def queueing(sizes: Sizes, _: Peers) -> Iterator[Table]:
                           truth=claimed_once, rounds=1),
             ]  # fmt: skip
             note = f"Asked for: {PUT:.0f} put and {CLAIMED:.0f} claimed and completed a second, none twice."
-            yield Table(titles[0], contest(contenders, 1), (), [note])
+            found = contest(contenders, 1)
+            figures = [
+                Figure(f"{what} a second", one.told[key], limit, least=True)
+                for one, what, key, limit in zip(
+                    found, ("put, one at a time,", "claimed and completed"), ("single", "per_second"),
+                    (PUT, CLAIMED), strict=True,
+                )
+                if one.told
+            ]  # fmt: skip
+            yield Table(titles[0], found, (), [note], tuple(figures))
     except servers.ServerUnavailableError as error:
         yield Table(titles[0], contest([Contender("put", "ours", [], missing=f"no server: {error}")], 1))
     project = projects.ten_rows("queued_rows")
@@ -202,7 +211,11 @@ def queueing(sizes: Sizes, _: Peers) -> Iterator[Table]:
         sizes.rounds,
     )  # fmt: skip
     note = f"{RUNS} runs of the 10 rows. Asked for: {OVERHEAD * 1000:.0f} ms more a run at most."
-    yield Table(titles[1], found, (), [note])
+    more = [one.told["seconds"] * 1000 for one in found if one.told]
+    figures = (
+        [Figure("ms more a run than bare", more[0] - more[1], OVERHEAD * 1000)] if len(more) == 2 else []
+    )
+    yield Table(titles[1], found, (), [note], tuple(figures))
 
 
 QUEUEING: dict[str, Callable[[Sizes, Peers], Iterator[Table]]] = {"queueing": queueing}

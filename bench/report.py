@@ -10,10 +10,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bench.measure import Measured
 
-__all__ = ["Goal", "Table", "machine", "summary"]
+__all__ = ["Figure", "Goal", "Table", "machine", "summary"]
 
 Goal = tuple[str, float]
 """What is limited, ``wall ratio``, ``wall s`` or ``peak MB``, and its limit."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A goal over what a contender told by itself: ``what`` is at most, or at least, so much."""
+
+    what: str
+    reached: float
+    limit: float
+    least: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.reached >= self.limit if self.least else self.reached <= self.limit
+
 
 _HEAD = ("", "runs", "wall s", "CPU s", "peak MB", "wall ratio", "CPU ratio", "")
 
@@ -26,6 +41,7 @@ class Table:
     found: list[Measured]
     goals: tuple[Goal, ...] = ()
     notes: list[str] = field(default_factory=list)
+    figures: tuple[Figure, ...] = ()
     load: float = field(default_factory=lambda: os.getloadavg()[0])
 
     def least(self, what: str) -> float:
@@ -70,6 +86,12 @@ class Table:
             met = "met" if reached <= limit else ("not met" if reached > limit else "NO FIGURE")
             digits = ".0f" if what == "peak MB" else ".2f"
             out.append((self.title, f"{what} ≤ {limit:g}", f"{reached:{digits}}", beside, met))
+        for figure in self.figures:
+            asked = f"{figure.what} {'≥' if figure.least else '≤'} {figure.limit:g}"
+            digits = ".2f" if figure.limit < 10 else ",.0f"
+            out.append(
+                (self.title, asked, f"{figure.reached:{digits}}", "", "met" if figure.met else "not met")
+            )
         return out
 
     def show(self) -> None:
