@@ -40,11 +40,13 @@ def request_of(
     due_at: datetime | None = None,
     text: str | None = None,
     parallel: int = 1,
+    after: tuple[str, ...] = (),
 ) -> JobRequest:
     """A run of this pipeline. One at a time, unless ``max_active_runs`` says more and its runs read from no
     cursor: the next one begins where the last one ended.
 
     Args:
+        after: pipelines whose last run it waits for.
         parallel: of an interval of a backfill: how many of the pipeline's are run at once.
         due_at: when it may begin; now if absent.
         text: what it reads in place of the pipeline's file, which broke since.
@@ -61,7 +63,7 @@ def request_of(
         config.pipeline, trigger, payload, due_at=due_at, nominal_at=nominal_at, once_key=once_key,
         dedup_key=dedup_key, concurrency_key=key, concurrency=at_once, pool=config.pool,
         priority=config.priority if priority is None else priority, attempts=config.retry.attempts,
-        group_id=group_id,
+        group_id=group_id, after=after,
     )  # fmt: skip
 
 

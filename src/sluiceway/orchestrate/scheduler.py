@@ -16,7 +16,7 @@ import heapq
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from sluiceway.errors import StoreError
 from sluiceway.ids import new_run_id
 from sluiceway.orchestrate.arrivals import Drops, arrivals
 from sluiceway.orchestrate.index import Entry, Index
+from sluiceway.orchestrate.needs import Needs
 from sluiceway.orchestrate.requests import once_key, request_of
 from sluiceway.orchestrate.watch import sweep
 from sluiceway.store.jobputs import chunks
@@ -78,6 +79,7 @@ class Scheduler:
         self._stopped = threading.Event()
         self._waiting: list[_State] = []
         self._drops = Drops(project.folder, say)
+        self._needs = Needs()
 
     def stop(self) -> None:
         self._stopped.set()
@@ -184,7 +186,8 @@ class Scheduler:
                 state.seen = dict(row["seen"])
             arrived = arrivals(state.entry, state.seen, published, files)
             if arrived is not None:
-                requests += [] if arrived.request is None else [arrived.request]
+                if arrived.request is not None:
+                    requests.append(replace(arrived.request, after=self._needs.of(state.entry.name)))
                 state.seen = arrived.seen
                 touched.add(state.entry.name)
         return requests
@@ -192,6 +195,7 @@ class Scheduler:
     def _queue(self, requests: list[JobRequest], touched: set[str], now: datetime, store: Store) -> list[str]:
         queued = []
         if requests:
+            requests = self._needs.ordered(requests)
             # in parts, so that the others who wait for the queue get their turn in between
             ids = [id for part in chunks(requests) for id in store.queue.put(self.environment, part, now)]
             for request, job in zip(requests, ids, strict=True):
@@ -234,6 +238,7 @@ class Scheduler:
             request_of(
                 entry.config, "schedule", nominal_at=moment, due_at=moment + late if late else None,
                 once_key=once_key(entry.name, moment), text=entry.text_to_run,
+                after=self._needs.of(entry.name),
             )
             for moment in chosen
         ]  # fmt: skip
@@ -247,6 +252,8 @@ class Scheduler:
     def _refresh(self, now: datetime, store: Store) -> None:
         """Changed files, and schedules that somebody paused or resumed."""
         changed = self.index.refresh()
+        if changed:
+            self._needs = Needs(self.index.entries.values())
         first = self._refreshed is None or now < self._refreshed - AHEAD
         self._refreshed = now
         names = set(self.index.entries) if first else changed

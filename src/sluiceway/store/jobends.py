@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sluiceway.store.jobclaims import Claim
 
-__all__ = ["cancel", "end", "held", "lose", "requeue"]
+__all__ = ["cancel", "end", "held", "lose", "requeue", "skip"]
 
 _OF_RUN = (
     jobs.c.id, jobs.c.run_id, jobs.c.pipeline, jobs.c.environment, jobs.c.attempt, jobs.c.nominal_at,
@@ -44,10 +44,20 @@ def held(job: int, token: int) -> ColumnElement[bool]:
 def end(con: Connection, claim: Claim, status: str, now: datetime, error: Error) -> bool:
     """The end of a running job; those that need it may run now, or are skipped."""
     needed = select(job_needs.c.job_id).where(job_needs.c.needs_id == claim.id).limit(1)
-    followed = con.execute(needed).first() is not None  # they came in the same put: there will be no more
+    followed = con.execute(needed).first() is not None
     if followed:
         alone(con, claim.environment)
-    return bool(_end(con, held(claim.id, claim.token), status, now, error, followed=followed))
+    ended = _end(con, held(claim.id, claim.token), status, now, error, followed=followed)
+    if ended and not followed and con.execute(needed).first() is not None:
+        _follow(con, ended, status, now)  # tied to it meanwhile, and before its row was locked here
+    return bool(ended)
+
+
+def skip(con: Connection, job: int, needed: str, status: str, now: datetime) -> None:
+    """A queued job that will not run, since the pipeline ``needed`` ended so; and what needs the job."""
+    error = {"type": "Skipped", "message": f"{needed}, which it needs, {_HOW.get(status, status)}"}
+    skipped = _close(con, and_(jobs.c.id == job, QUEUED), "skipped", now, error)
+    _follow(con, skipped, "skipped", now)
 
 
 def requeue(con: Connection, claim: Claim, now: datetime, values: Mapping[str, Any]) -> str | None:
@@ -120,18 +130,24 @@ def _end(
     *, followed: bool = True,
 ) -> Sequence[RowMapping]:  # fmt: skip
     """The jobs that ended so. What needs them is skipped, and what needs that, level by level."""
-    ended = level = _close(con, which, status, now, error)
+    ended = _close(con, which, status, now, error)
+    if followed:
+        _follow(con, ended, status, now)
+    return ended
+
+
+def _follow(con: Connection, ended: Sequence[RowMapping], status: str, now: datetime) -> None:
+    """What needs these jobs may run now, or is skipped, and so is what needs that."""
     if status == "succeeded":
-        if followed:
-            for row in ended:
-                needing = select(job_needs.c.job_id).where(job_needs.c.needs_id == row["id"])
-                waits = update(jobs).where(jobs.c.id.in_(needing), QUEUED)
-                con.execute(waits.values(waiting=jobs.c.waiting - 1))
-        return ended
-    while level and followed:
+        for row in ended:
+            needing = select(job_needs.c.job_id).where(job_needs.c.needs_id == row["id"])
+            waits = update(jobs).where(jobs.c.id.in_(needing), QUEUED)
+            con.execute(waits.values(waiting=jobs.c.waiting - 1))
+        return
+    level = ended
+    while level:
         level = _skip(con, level, status, now)
         status = "skipped"
-    return ended
 
 
 def _skip(con: Connection, ended: Sequence[RowMapping], status: str, now: datetime) -> list[RowMapping]:

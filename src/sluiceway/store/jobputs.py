@@ -41,6 +41,7 @@ class JobRequest:
     ``once_key``: at most one job of it, ever. ``dedup_key``: at most one of it in the queue.
     ``concurrency`` jobs of one ``concurrency_key`` run at once; None: as many as like. ``needs``: positions,
     in the same call's list and before this one, of the jobs that must succeed before it may be claimed.
+    ``after``: pipelines whose last job, whoever put it in, must.
     """
 
     pipeline: str
@@ -57,6 +58,7 @@ class JobRequest:
     attempts: int = 1
     group_id: str | None = None
     needs: tuple[int, ...] = ()
+    after: tuple[str, ...] = ()
     run_id: str | None = None
 
 

@@ -5,7 +5,8 @@ one can say nothing more about it. A job's run keeps its id from the first claim
 published once is not published again: a destination knows the receipt. What may run at once is held by unique
 indexes over running jobs, not by counting: two claims of one slot can't both commit.
 
-The statements stand in ``jobputs`` (in), ``jobclaims`` (out) and ``jobends`` (over, or in again).
+The statements stand in ``jobputs`` (in), ``jobneeds`` (what a job waits for), ``jobclaims`` (out) and
+``jobends`` (over, or in again).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import and_, delete, func, select, update
 
-from sluiceway.store import jobclaims, jobends, jobputs
+from sluiceway.store import jobclaims, jobends, jobneeds, jobputs
 from sluiceway.store.jobclaims import Claim
 from sluiceway.store.jobputs import JobRequest, Trigger
 from sluiceway.store.jobtables import jobs, workers
@@ -56,7 +57,9 @@ class Queue:
         if not requests:
             return []
         with self._write() as con:
-            return jobputs.put(con, environment, requests, now)
+            ids = jobputs.put(con, environment, requests, now)
+            jobneeds.follow(con, environment, requests, ids, now)
+            return ids
 
     # --- out of it ---
 

@@ -1,0 +1,69 @@
+"""What a scheduled run waits for: the last runs of the pipelines in its ``depends_on``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from sluiceway.schema import TableName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sluiceway.orchestrate.index import Entry
+    from sluiceway.store.queue import JobRequest
+
+__all__ = ["Needs"]
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Needs:
+    """By what the pipelines' files say; what they read is known to whoever resolves them."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        entries = list(entries)
+        loaders: dict[str, list[str]] = {}
+        for entry in entries:
+            if entry.config.depends_on:
+                break
+        else:
+            entries = []  # nobody waits for anybody: most projects
+        for entry in entries:
+            if entry.config.destination is not None:
+                loaders.setdefault(_table(entry.config.destination.table), []).append(entry.name)
+        self._of = {
+            entry.name: tuple(dict.fromkeys(_names(entry, loaders)))
+            for entry in entries
+            if entry.config.depends_on
+        }
+
+    def of(self, name: str) -> tuple[str, ...]:
+        """The pipelines that it needs itself."""
+        return self._of.get(name, ())
+
+    def ordered(self, requests: Sequence[JobRequest]) -> list[JobRequest]:
+        """Moment by moment, each after those that it waits for, so that it finds them in the queue. In a
+        circle nobody waits for those of the same moment."""
+        if not any(request.after for request in requests):
+            return list(requests)
+        names = {request.pipeline for request in requests}
+        graph = {name: [need for need in self.of(name) if need in names] for name in sorted(names)}
+        try:
+            place = {name: n for n, name in enumerate(TopologicalSorter(graph).static_order())}
+        except CycleError:
+            return list(requests)
+        return sorted(requests, key=lambda r: (r.nominal_at or _NEVER, place[r.pipeline]))
+
+
+def _names(entry: Entry, loaders: dict[str, list[str]]) -> Iterable[str]:
+    for said in entry.config.depends_on:
+        kind, _, name = said.partition(":")
+        for need in [name] if kind == "pipeline" else loaders.get(_table(name), []):
+            if need != entry.name:
+                yield need
+
+
+def _table(name: str) -> str:
+    return str(TableName.parse(name) if name.count(".") <= 1 else name).casefold()
