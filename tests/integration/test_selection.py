@@ -94,3 +94,144 @@ def test_a_setting_that_is_wrong_ends_its_own_run_alone(chain: Any) -> None:
 
 def test_exclude_takes_away(chain: Any) -> None:
     assert run(chain, "--select", "*", "--exclude", "b+") == (0, {"a": "succeeded", "d": "succeeded"})
+
+
+BLOCKS = "rules: [{range: {column: id, max: 0}}]\n"
+MEET = '''\
+"""Go on when all are here: who went alone would wait for ever."""
+import os, pathlib, time
+
+def meet(batches):
+    here = pathlib.Path(__file__).parent / "here"
+    here.mkdir(exist_ok=True)
+    (here / str(os.getpid())).touch()
+    end = time.monotonic() + 60
+    while len(list(here.iterdir())) < 2:
+        if time.monotonic() > end:
+            raise RuntimeError("the other did not come")
+        time.sleep(0.01)
+    yield from batches
+'''
+
+
+def retried(project: Any, group: str) -> tuple[int, dict[str, str]]:
+    command = [sys.executable, "-m", "sluiceway", "runs", "retry", group, "--json"]
+    command += ["--project", str(project.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert "Traceback" not in done.stderr
+    document = json.loads(done.stdout)
+    return done.returncode, {r["pipeline"]: r["status"] for r in document.get("runs", ())} or document
+
+
+def group_of(project: Any, *arguments: str) -> str:
+    command = [sys.executable, "-m", "sluiceway", "run", *arguments, "--json"]
+    command += ["--project", str(project.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    found: str = json.loads(done.stdout)["group"]
+    return found
+
+
+def test_what_needs_nothing_of_one_another_runs_at_once(chain: Any) -> None:
+    """Two that wait for each other, in processes of their own; the others as they may."""
+    step = 'transform: [{python: {function: "steps.meet:meet", columns: {id: BIGINT}}}]\n'
+    chain.write("steps/__init__.py", "")
+    chain.write("steps/meet.py", MEET)
+    for name in "ad":
+        chain.write(f"pipelines/{name}.yml", pipeline(name, "{type: csv, path: s.csv}", step))
+    assert run(chain, "--select", "*", "--jobs", "2") == (0, dict.fromkeys("abcd", "succeeded"))
+    assert chain.rows("mart.c") == [(1,)]
+
+
+def test_side_by_side_is_as_in_turn(chain: Any) -> None:
+    run(chain, "--select", "*")
+    chain.write("pipelines/a.yml", pipeline("a", "{type: csv, path: s.csv}", BLOCKS))
+    code, found = run(chain, "--select", "*", "--jobs", "3")
+    assert (code, found) == (3, {"a": "blocked", "b": "skipped", "c": "skipped", "d": "succeeded"})
+    chain.write("pipelines/a.yml", pipeline("a", lake("mart.nothing")))
+    in_turn = run(chain, "--select", "*")
+    assert in_turn[1] == {"a": "failed", "b": "skipped", "c": "skipped", "d": "succeeded"}
+    assert run(chain, "--select", "*", "--jobs", "3") == in_turn
+    before = statuses(chain)
+    assert run(chain, "--select", "d", "d", "--jobs", "2", "--dry-run")[1] == {"d": "succeeded"}
+    assert [s for s in statuses(chain) if s not in before] == []
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_fail_fast_begins_no_other(chain: Any, jobs: str) -> None:
+    chain.write("pipelines/a.yml", pipeline("a", "{type: csv, path: s.csv}", BLOCKS))
+    chain.write("pipelines/d.yml", pipeline("d", "{type: csv, path: s.csv}") + 'depends_on: ["pipeline:c"]\n')
+    chain.write("pipelines/z.yml", pipeline("z", lake("mart.y")))
+    chain.write("pipelines/y.yml", pipeline("y", lake("mart.x")))
+    chain.write("pipelines/x.yml", pipeline("x", "{type: csv, path: s.csv}"))
+    code, found = run(chain, "--select", "a+ +z", "--fail-fast", "--jobs", jobs)
+    assert code == 3
+    assert {name: found[name] for name in "abc"} == {"a": "blocked", "b": "skipped", "c": "skipped"}
+    assert found["z"] == "skipped"
+    assert not chain.exists("mart.z")
+
+
+def test_a_selection_goes_on_from_what_failed(chain: Any) -> None:
+    chain.write("pipelines/a.yml", pipeline("a", "{type: csv, path: s.csv}", BLOCKS))
+    group = group_of(chain, "--select", "*")
+    assert retried(chain, group) == (3, {"a": "blocked", "b": "skipped", "c": "skipped"})
+    chain.write("pipelines/a.yml", pipeline("a", "{type: csv, path: s.csv}"))
+    assert retried(chain, group) == (0, {"a": "succeeded", "b": "succeeded", "c": "succeeded"})
+    assert [status for name, status in statuses(chain) if name == "d"] == ["succeeded"]  # once
+    code, document = retried(chain, group)
+    assert (code, document) == (0, {"group": group, "runs": []})
+
+
+def test_a_run_that_succeeded_is_not_retried(chain: Any) -> None:
+    command = [sys.executable, "-m", "sluiceway", "run", "d", "--json", "--project", str(chain.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    code, document = retried(chain, json.loads(done.stdout)["run_id"])
+    assert code == 2
+    assert "schedule trigger d" in json.dumps(document)
+
+
+def test_jobs_of_one_pipeline_are_refused(chain: Any) -> None:
+    command = [sys.executable, "-m", "sluiceway", "run", "d", "--jobs", "2", "--project", str(chain.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "--jobs is for several pipelines" in done.stderr
+
+
+def shown(project: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sluiceway", "graph", *arguments, "--project", str(project.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_the_graph_is_shown(chain: Any) -> None:
+    document = json.loads(shown(chain, "--json").stdout)
+    assert document["edges"] == [{"from": "a", "to": "b"}, {"from": "b", "to": "c"}]
+    assert [p["pipeline"] for p in document["pipelines"]] == ["a", "b", "c", "d"]
+    assert document["pipelines"][1]["needed_by"] == ["c"]
+    dot = shown(chain, "--select", "b+", "--format", "dot").stdout
+    assert '"b" -> "c";' in dot
+    assert '"a"' not in dot
+    assert "p0 --> p1" in shown(chain, "--format", "mermaid").stdout
+    lines = shown(chain, "--exclude", "d").stdout.splitlines()
+    assert [line.split()[0] for line in lines if "mart." in line] == ["a", "b", "c"]
+    chain.write("pipelines/a.yml", pipeline("a", lake("mart.c")))
+    circle = shown(chain)
+    assert circle.returncode == 2
+    assert "in a circle" in circle.stderr
+
+
+def test_state_chooses_what_was_changed_since_it_succeeded(chain: Any) -> None:
+    assert run(chain, "--select", "a d")[0] == 0
+    assert run(chain, "--select", "state:new", "--dry-run")[1].keys() == {"b", "c"}
+    chain.write("pipelines/d.yml", "# a comment\n" + pipeline("d", "{type: csv, path: s.csv}"))
+    chain.write("pipelines/a.yml", pipeline("a", "{type: csv, path: s.csv}", BLOCKS))
+    assert run(chain, "--select", "state:modified", "--exclude", "state:new")[1] == {"a": "blocked"}
+    code, found = run(chain, "--select", "state:modified+")  # it did not succeed with that
+    assert (code, found) == (3, {"a": "blocked", "b": "skipped", "c": "skipped"})
+    assert run(chain, "--select", "state:unmodified")[1] == {"d": "succeeded"}
+    command = [sys.executable, "-m", "sluiceway", "run", "--select", "state:changed", "--project"]
+    done = subprocess.run(
+        [*command, str(chain.folder)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert "there is no such state" in done.stderr

@@ -38,6 +38,7 @@ COMMANDS = (
     "contract",
     "quality",
     "quarantine",
+    "graph",
     "runs",
     "rollback",
     "schedule",

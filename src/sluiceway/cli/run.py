@@ -42,6 +42,8 @@ __all__ = ["command", "run_one"]
 @click.option(
     "--exclude", multiple=True, metavar="PATTERN", help="What --select shall not choose, in the same words."
 )
+@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Pipelines at once, each a process.")
+@click.option("--fail-fast", is_flag=True, help="Begin no other when one did not succeed.")
 @common
 def command(
     options: Options,
@@ -53,6 +55,8 @@ def command(
     no_retry: bool,
     selected: tuple[str, ...],
     exclude: tuple[str, ...],
+    jobs: int | None,
+    fail_fast: bool,
 ) -> int:
     """Run pipelines: extract, validate, transform, gate, publish."""
     from sluiceway.cli.progress import Progress
@@ -64,36 +68,26 @@ def command(
     _open_ahead(options.environment_of(project))
     if exclude and not selected:
         raise ConfigError("--exclude takes away from --select", hint="sluiceway run --select '*' --exclude …")
+    if jobs is not None and not selected and len(pipelines) < 2:
+        raise ConfigError("--jobs is for several pipelines", hint="sluiceway run --select '*' --jobs 4")
     chosen, graph = choose(options, project, pipelines, selected, exclude, variables_of(values))
     _load_ahead(chosen)
-    group = new_run_id() if graph is not None else None
-    results: list[RunResult] = []
+    if graph is not None:
+        from sluiceway.cli.several import run_several
+        from sluiceway.orchestrate.together import Asked
+
+        asked = Asked(
+            full_refresh, dry_run, None if moment is None else moment.isoformat(), not no_retry,
+            variables_of(values), jobs or 1, fail_fast,
+        )  # fmt: skip
+        return run_several(options, chosen, graph, asked)
     with Progress(options.console) as progress:
-        for pipeline in chosen:
-            # whatever lies between them, selected or not: its rows would be those of before
-            needs = graph.ancestors(pipeline.name) if graph and pipeline.name in graph.nodes else ()
-            stopped = [r for r in results if r.status != "succeeded" and r.pipeline in needs]
-            results.append(
-                skipped(pipeline, stopped[0], group, dry_run=dry_run)
-                if stopped
-                else run_one(
-                    pipeline,
-                    progress,
-                    full_refresh=full_refresh,
-                    dry_run=dry_run,
-                    at=moment,
-                    group=group,
-                    retries=not no_retry,
-                    one_of_several=graph is not None,
-                )
-            )
-    for result in results:
-        print_result(options.console, result, judged_only=dry_run)
-    documents = [result.as_dict() for result in results]
-    several = len(pipelines) != 1 or bool(selected)
-    options.console.document({"runs": documents} if several else documents[0])
-    codes = {exit_code(result) for result in results}
-    return next((code for code in (2, 1, 3) if code in codes), 0)
+        result = run_one(
+            chosen[0], progress, full_refresh=full_refresh, dry_run=dry_run, at=moment, retries=not no_retry
+        )
+    print_result(options.console, result, judged_only=dry_run)
+    options.console.document(result.as_dict())
+    return exit_code(result)
 
 
 def _open_ahead(environment: EnvironmentSpec) -> None:
@@ -152,27 +146,3 @@ def run_one(
 
         name, environment = pipeline.name, pipeline.environment.name
         return RunResult(ticket.run_id, name, environment, status="failed", error=error)
-
-
-def skipped(pipeline: Pipeline, because: RunResult, group: str | None, *, dry_run: bool) -> RunResult:
-    """A pipeline whose need did not succeed in this call; it is written down as a run that was skipped."""
-    from datetime import UTC, datetime
-
-    from sluiceway.run.result import RunResult
-    from sluiceway.store.store import Store
-
-    how = {"blocked": "was blocked", "skipped": "was skipped", "cancelled": "was cancelled"}
-    reason = f"{because.pipeline}, which it needs, {how.get(because.status, because.status)}"
-    run_id = new_run_id()
-    if not dry_run:
-        with Store.open(pipeline.project.metadata) as store:
-            store.record_skipped(
-                run_id, pipeline.name, pipeline.environment.name, datetime.now(UTC), reason, group_id=group
-            )
-    return RunResult(
-        run_id=run_id,
-        pipeline=pipeline.name,
-        environment=pipeline.environment.name,
-        status="skipped",
-        notes=(reason,),
-    )

@@ -134,6 +134,7 @@ def _outcome(order: Order, voice: _Voice) -> dict[str, Any]:
     return {
         "status": result.status, "error": wrong, "fenced": isinstance(result.error, FencedError),
         "records": result.records.as_dict(), "quality_score": result.quality_score,
+        **({} if order.claim else {"result": result.as_dict()}),
     }  # fmt: skip
 
 
@@ -180,10 +181,13 @@ def _run(order: Order, voice: _Voice) -> Any:
 
     at = None if order.at is None else datetime.fromisoformat(order.at).astimezone(UTC)
     ticket = Ticket(
-        order.run_id, order.attempt, str(order.token), fence, order.group_id, more=order.more,
-        lane=_lane(order, pipeline),
+        order.run_id, order.attempt, str(order.token), fence if order.claim else None, order.group_id,
+        retries=order.retries, more=order.more, lane=_lane(order, pipeline),
     )  # fmt: skip
-    return run(pipeline, full_refresh=order.full_refresh, progress=voice.event, at=at, ticket=ticket)
+    return run(
+        pipeline, full_refresh=order.full_refresh, dry_run=order.dry_run, progress=voice.event, at=at,
+        ticket=ticket,
+    )  # fmt: skip
 
 
 def _lane(order: Order, pipeline: Pipeline) -> str | None:

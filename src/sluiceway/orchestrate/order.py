@@ -19,7 +19,8 @@ MARK = "SLUICEWAY_RUN"
 class Order:
     """One run. ``at`` is ISO 8601 in UTC; ``claim`` is the job's id, ``token`` the right to speak of it;
     ``patience`` is for how many seconds it asks a store that is away whether it may publish; ``more``: this
-    is not its last try."""
+    is not its last try. ``claim`` 0 is nobody's: the run asks no queue whether it may publish. ``retries``:
+    it tries again itself."""
 
     project: str
     environment: str
@@ -31,6 +32,8 @@ class Order:
     at: str | None = None
     group_id: str | None = None
     full_refresh: bool = False
+    dry_run: bool = False
+    retries: bool = False
     variables: Mapping[str, Any] = field(default_factory=dict)
     interval: tuple[str, str] | None = None
     nice: int = 0

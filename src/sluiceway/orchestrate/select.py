@@ -4,6 +4,7 @@
 | --- | --- |
 | ``orders``, ``sales_*`` | pipelines by name |
 | ``mart.orders``, ``mart.*`` | pipelines by the table that they load |
+| ``state:modified``, ``state:new`` | whose files are not those by which they last succeeded; that never did |
 | ``tag:daily``, ``owner:sales``, ``path:pipelines/finance`` | by what their files say, and where they lie |
 | ``+x``, ``x+``, ``2+x+1`` | with all that it needs, all that needs it, so many steps |
 | ``@x`` | with all that needs it, and all that those need |
@@ -13,13 +14,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import TYPE_CHECKING
 
 from sluiceway.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sluiceway.orchestrate.graph import Graph, Node
@@ -29,16 +32,28 @@ __all__ = ["chosen"]
 _SELECTOR = re.compile(
     r"(?P<whole>@)?(?:(?P<up>\d*)(?P<plus>\+))?(?P<what>[^+@\s,][^+\s,]*)(?:(?P<after>\+)(?P<down>\d*))?"
 )
-_METHODS = ("tag", "path", "owner", "pipeline", "dataset")
+_METHODS = ("tag", "path", "owner", "pipeline", "dataset", "state")
+_STATES = ("modified", "new", "unmodified")
+
+
+@dataclass(frozen=True)
+class _Place:
+    folder: Path | None
+    states: Callable[[], Mapping[str, str]]
 
 
 def chosen(
-    graph: Graph, select: Sequence[str], exclude: Sequence[str] = (), folder: Path | None = None
+    graph: Graph,
+    select: Sequence[str],
+    exclude: Sequence[str] = (),
+    folder: Path | None = None,
+    states: Callable[[], Mapping[str, str]] = dict,
 ) -> tuple[str, ...]:
     """The names that ``select`` chooses and ``exclude`` does not, each after those that it needs.
 
     Args:
         folder: what ``path:`` is relative to.
+        states: asked once if ``state:`` stands in one: name -> ``new``, ``modified`` or ``unmodified``.
 
     Raises:
         ConfigError: a selector that is none, or one that chooses nothing.
@@ -50,7 +65,8 @@ def chosen(
     """
     if not any(text.strip(" ,") for text in select):
         raise ConfigError("an empty selector chooses nothing", hint="all of them: --select '*'")
-    found = _union(graph, select, folder) - _union(graph, exclude, folder, must=False)
+    place = _Place(folder, cache(states))
+    found = _union(graph, select, place) - _union(graph, exclude, place, must=False)
     if not found:
         raise ConfigError(
             "nothing is left to run: all that was selected is excluded", hint="see: sluiceway schedule list"
@@ -58,10 +74,10 @@ def chosen(
     return graph.order(found)
 
 
-def _union(graph: Graph, texts: Iterable[str], folder: Path | None, *, must: bool = True) -> set[str]:
+def _union(graph: Graph, texts: Iterable[str], place: _Place, *, must: bool = True) -> set[str]:
     found: set[str] = set()
     for text in " ".join(texts).split():
-        sets = [_one(graph, item, folder, must=must) for item in text.split(",") if item]
+        sets = [_one(graph, item, place, must=must) for item in text.split(",") if item]
         both = set.intersection(*sets) if sets else set()
         if must and not both:
             raise ConfigError(f"no pipeline matches '{text}': its parts have none in common")
@@ -69,14 +85,14 @@ def _union(graph: Graph, texts: Iterable[str], folder: Path | None, *, must: boo
     return found
 
 
-def _one(graph: Graph, text: str, folder: Path | None, *, must: bool) -> set[str]:
+def _one(graph: Graph, text: str, place: _Place, *, must: bool) -> set[str]:
     match = _SELECTOR.fullmatch(text)
     if match is None:
         raise ConfigError(
             f"'{text}' is no selector",
             hint="write a name, ns.table, tag:x, path:x or owner:x, with + around it",
         )
-    names = {node.name for node in graph.nodes.values() if _fits(node, match["what"], folder)}
+    names = {node.name for node in graph.nodes.values() if _fits(node, match["what"], place)}
     if not names and must:
         known = [*graph.nodes, *(n.output for n in graph.nodes.values() if n.output)]
         raise ConfigError(f"no pipeline matches '{text}'", hint=did_you_mean(match["what"], known))
@@ -92,7 +108,7 @@ def _one(graph: Graph, text: str, folder: Path | None, *, must: bool) -> set[str
     return found
 
 
-def _fits(node: Node, what: str, folder: Path | None) -> bool:
+def _fits(node: Node, what: str, place: _Place) -> bool:
     method, colon, value = what.partition(":")
     if not colon:
         return fnmatchcase(node.name, what) or fnmatchcase(node.output or "", what)
@@ -105,9 +121,17 @@ def _fits(node: Node, what: str, folder: Path | None) -> bool:
             return fnmatchcase(node.name, value)
         case "dataset":
             return fnmatchcase(node.output or "", value)
+        case "state":
+            return _in_state(place.states().get(node.name, "new"), value)
         case "path":
-            return _lies_in(node.file, value, folder)
+            return _lies_in(node.file, value, place.folder)
     raise ConfigError(f"'{what}': there is no '{method}:'", hint=did_you_mean(method, _METHODS))
+
+
+def _in_state(state: str, value: str) -> bool:
+    if value not in _STATES:
+        raise ConfigError(f"'state:{value}': there is no such state", hint=did_you_mean(value, _STATES))
+    return state == value or (value == "modified" and state == "new")
 
 
 def _lies_in(file: Path | None, value: str, folder: Path | None) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 from sluiceway.store.jobtables import groups, jobs
 from sluiceway.store.reads import document
 from sluiceway.store.runs import upsert
+from sluiceway.store.tables import runs
 from sluiceway.store.values import plain, text
 
 if TYPE_CHECKING:
@@ -75,6 +76,16 @@ class GroupBook:
     def one(self, id: str) -> dict[str, Any] | None:
         """A group, or None."""
         return next(iter(self._found(select(groups).where(groups.c.id == text(id)))), None)
+
+    def last(self, id: str) -> dict[str, str]:
+        """Pipeline -> the status of the last of its runs that belong to the group."""
+        statement = (
+            select(runs.c.pipeline, runs.c.status)
+            .where(runs.c.group_id == text(id))
+            .order_by(runs.c.started_at, runs.c.id)
+        )
+        with self._read() as con:
+            return {pipeline: status for pipeline, status in con.execute(statement)}  # noqa: C416
 
     def _found(self, statement: Select[Any]) -> list[dict[str, Any]]:
         with self._read() as con:

@@ -102,6 +102,7 @@ def _run_document(row: RowMapping) -> dict[str, Any]:
         "updated_at": outgoing(row["updated_at"]),
         "finished_at": outgoing(row["finished_at"]),
         "nominal_at": outgoing(row["nominal_at"]),
+        "group_id": row["group_id"],
         "execution_time": row["seconds"],
         "dataset": None
         if row["output_name"] is None

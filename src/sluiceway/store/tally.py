@@ -79,6 +79,25 @@ class TallyBook:
     def __init__(self, read: _Open) -> None:
         self._read = read
 
+    def configs(self, environment: str) -> dict[str, str]:
+        """Pipeline -> the hash of the file by which it last succeeded here."""
+        here = and_(
+            runs.c.environment == text(environment), runs.c.status == "succeeded", runs.c.kind == "run"
+        )
+        last = (
+            select(runs.c.pipeline, func.max(runs.c.started_at).label("at"))
+            .where(here)
+            .group_by(runs.c.pipeline)
+            .subquery()
+        )
+        statement = (
+            select(runs.c.pipeline, runs.c.config_hash)
+            .join(last, and_(last.c.pipeline == runs.c.pipeline, last.c.at == runs.c.started_at))
+            .where(here, runs.c.config_hash.is_not(None))
+        )
+        with self._read() as con:
+            return {pipeline: found for pipeline, found in con.execute(statement)}  # noqa: C416
+
     def take(self, environment: str, heard_since: datetime) -> Tally:
         """All of it at one moment; workers count that were heard of since then."""
         here = text(environment)
