@@ -181,12 +181,23 @@ def test_a_selection_goes_on_from_what_failed(chain: Any) -> None:
     assert (code, document) == (0, {"group": group, "runs": []})
 
 
-def test_a_run_that_succeeded_is_not_retried(chain: Any) -> None:
-    command = [sys.executable, "-m", "sluiceway", "run", "d", "--json", "--project", str(chain.folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    code, document = retried(chain, json.loads(done.stdout)["run_id"])
-    assert code == 2
-    assert "schedule trigger d" in json.dumps(document)
+def test_a_run_that_never_was_in_the_queue_is_retried_out_of_it(chain: Any) -> None:
+    """With the variables unknown, but with its moment and its group."""
+    chain.write("pipelines/a.yml", pipeline("a", "{type: csv, path: s.csv}", BLOCKS))
+    group = group_of(chain, "--select", "a b", "--at", "2026-01-02T03:04:05")
+    listed = [sys.executable, "-m", "sluiceway", "runs", "list", "--json", "--project", str(chain.folder)]
+    done = subprocess.run(listed, capture_output=True, text=True, timeout=60, check=True)
+    [first] = [r for r in json.loads(done.stdout)["runs"] if r["pipeline"] == "a"]
+    code, made = retried(chain, first["run_id"])
+    assert code == 0
+    chain.write("pipelines/a.yml", pipeline("a", "{type: csv, path: s.csv}"))
+    worker = [sys.executable, "-m", "sluiceway", "worker", "--until-idle", "--project", str(chain.folder)]
+    subprocess.run(worker, capture_output=True, timeout=120, check=True)
+    done = subprocess.run(listed, capture_output=True, text=True, timeout=60, check=True)
+    [again] = [r for r in json.loads(done.stdout)["runs"] if r["run_id"] == made["run_id"]]
+    assert (again["status"], again["group_id"], again["nominal_at"]) == (
+        "succeeded", group, first["nominal_at"],
+    )  # fmt: skip
 
 
 def test_jobs_of_one_pipeline_are_refused(chain: Any) -> None:

@@ -223,10 +223,7 @@ def retry(options: Options, run: str) -> int:
             )
         document = store.run(run)
         if document["status"] == "succeeded":
-            raise ConfigError(
-                f"run {run} succeeded",
-                hint=f"to run it once more: sluiceway schedule trigger {document['pipeline']}",
-            )
+            options.console.say(f"run {run} had succeeded; it is run once more")
         config = PipelineConfig.load(find_pipeline(project, document["pipeline"]))
         moment = document.get("nominal_at")
         # not the version that a broken file was run by: the file could just be read

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from sluiceway.connectors.base import ConnectorContext
 from sluiceway.errors import SluicewayError, SpecError, Where, did_you_mean
+from sluiceway.run.warehouse import sink_of
 from sluiceway.schema import TableName
 from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.project import pipeline_files
 from sluiceway.spec.resolve import environment_of, resolve
+from sluiceway.spec.variables import has_variable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,11 +25,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Graph", "Node"]
 
+_PATTERN = re.compile(r"[*?\[{]")
+_NAMES = re.compile(r"^\s*(?:pipeline|name)\s*:\s*['\"]?([\w.\-]+)", re.MULTILINE)
+
+
+Dataset = tuple[str, str]
+
 
 @dataclass(frozen=True)
 class Node:
-    """A pipeline: the table it loads, the tables it reads from the warehouse, and the pipelines that it says
-    it needs. ``places`` says where each need was written."""
+    """A pipeline: the table it loads, the tables of the warehouse that it reads, and the pipelines that it
+    says it needs. ``loads`` and ``datasets`` are what it loads and reads by lineage's names, which are the
+    same for the same table wherever it is named; a node without them has its tables in one warehouse.
+    ``places`` says where each need was written."""
 
     name: str
     file: Path | None = None
@@ -32,6 +46,8 @@ class Node:
     pipelines: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     owner: str = ""
+    loads: Dataset | None = None
+    datasets: frozenset[Dataset] = frozenset()
     places: Mapping[str, Where] = field(default_factory=dict)
 
 
@@ -47,16 +63,22 @@ class Graph:
         """Raises SpecError where pipelines need each other in a circle, or one that there is not."""
         self.nodes = {node.name: node for node in nodes}
         self.broken = dict(broken or {})
+        self._unread = {name for file in self.broken for name in _may_be_called(file)}
         self._loaders: dict[str, list[str]] = {}
+        self._loads: dict[Dataset, list[str]] = {}
         for node in self.nodes.values():
             if node.output is not None:
                 self._loaders.setdefault(node.output.casefold(), []).append(node.name)
+            if (loads := _loads_of(node)) is not None:
+                self._loads.setdefault(_key(loads), []).append(node.name)
+        self._folders = {name: names for (kind, name), names in self._loads.items() if kind == "file"}
         self._up = {name: self._needs(node) for name, node in self.nodes.items()}
         self._down: dict[str, tuple[str, ...]] = dict.fromkeys(self.nodes, ())
         for name, needs in self._up.items():
             for need in needs:
                 self._down[need] = (*self._down[need], name)
         self.names = self._sorted()
+        self._place = {name: n for n, name in enumerate(self.names)}
 
     @classmethod
     def load(
@@ -69,6 +91,7 @@ class Graph:
         """
         nodes, broken = [], {}
         env = environment_of(project, environment)
+        lies = _warehouse(project, env)
         for file in pipeline_files(project).values():
             try:
                 config = PipelineConfig.load(file)
@@ -78,25 +101,29 @@ class Graph:
             try:
                 pipeline = resolve(config, project, environment=env.name, variables=dict(variables or {}))
             except SluicewayError:  # a variable that is not set here, say: whoever runs it is told
-                nodes.append(declared_node(config))
+                nodes.append(declared_node(config, lies))
             else:
-                nodes.append(node_of(pipeline, config))
+                nodes.append(node_of(pipeline, config, lies))
         return cls(nodes, broken)
 
     def _needs(self, node: Node) -> tuple[str, ...]:
         found: dict[str, None] = {}
         for name in sorted(node.pipelines):
             if name not in self.nodes:
-                if self.broken:
-                    continue  # it may be one of those that can't be read
+                if name in self._unread:
+                    continue
                 raise SpecError(
                     f"{node.name} depends on pipeline:{name}, and there is none",
                     where=node.places.get(f"pipeline:{name}"),
                     hint=did_you_mean(name, self.nodes),
                 )
             found[name] = None
-        for table in sorted(node.reads):
-            found |= dict.fromkeys(self._loaders.get(table.casefold(), ()))
+        for dataset in sorted(_datasets_of(node)):
+            found |= dict.fromkeys(self._loads.get(_key(dataset), ()))
+            if dataset[0] == "file":
+                for folder in self._folders:
+                    if _lies_in(dataset[1], folder):
+                        found |= dict.fromkeys(self._folders[folder])
         found.pop(node.name, None)  # what reads its own table waits for nobody
         return tuple(found)
 
@@ -121,13 +148,23 @@ class Graph:
         return tuple(done)
 
     def _circle(self, names: list[str]) -> SpecError:
-        where = next((w for name in names for w in self.nodes[name].places.values()), None)
+        edges = [self._edge(name, need) for name, need in pairwise(names)]
         arrows = " → ".join(names)
         return SpecError(
-            f"pipelines need each other in a circle: {arrows}",
-            where=where,
+            f"pipelines need each other in a circle: {arrows}; {'; '.join(said for said, _ in edges)}",
+            where=next((where for _, where in edges if where is not None), None),
             hint="remove one of the entries of depends_on, or read the other's table in a third pipeline",
         )
+
+    def _edge(self, name: str, need: str) -> tuple[str, Where | None]:
+        """How one needs the other, and where that was written."""
+        node, other = self.nodes[name], self.nodes[need]
+        table = (other.output or "").casefold()
+        for entry, where in node.places.items():
+            kind, _, said = entry.partition(":")
+            if said == need if kind == "pipeline" else _named(said).casefold() == table:
+                return f"{name} depends on {entry} ({where})", where
+        return f"{name} reads {other.output}, which {need} loads", None
 
     def upstream(self, name: str) -> tuple[str, ...]:
         """The pipelines that it needs itself."""
@@ -161,10 +198,22 @@ class Graph:
     def order(self, names: Iterable[str]) -> tuple[str, ...]:
         """These, each after those that it needs."""
         wanted = set(names)
-        return tuple(name for name in self.names if name in wanted)
+        return tuple(sorted(wanted & self._place.keys(), key=self._place.__getitem__))
 
 
-def node_of(pipeline: Pipeline, config: PipelineConfig) -> Node:
+Lies = Callable[[TableName], Dataset]
+"""A table of the environment's warehouse by lineage's name."""
+
+
+def _warehouse(project: Project, environment: EnvironmentSpec) -> Lies:
+    try:
+        sink = sink_of(project, environment)
+    except SluicewayError:  # whoever runs a pipeline is told
+        return lambda table: ("", str(table))
+    return sink.dataset
+
+
+def node_of(pipeline: Pipeline, config: PipelineConfig, lies: Lies) -> Node:
     """What a pipeline needs: what it says, and the warehouse's tables that its sources and steps name."""
     said = [entry.partition(":")[::2] for entry in pipeline.depends_on]
     datasets = {name for kind, name in said if kind == "dataset"}
@@ -173,26 +222,36 @@ def node_of(pipeline: Pipeline, config: PipelineConfig) -> Node:
     own = {name.casefold() for name in pipeline.sources}
     own |= {s.step.name.casefold() for s in pipeline.steps if s.step.name}
     named = {name for s in pipeline.steps for name in s.step.reads() if name.casefold() not in own}
-    read = {table for name in pipeline.sources if (table := _table(pipeline, name)) is not None}
+    reads = {_named(name) for name in datasets | named if name.count(".") <= 1 and name[:1] != "_"}
+    read = {lies(TableName.parse(name)) for name in reads}
+    for name, spec in pipeline.sources.items():
+        dataset, table = _source(pipeline, name), getattr(spec.config, "table", None)
+        read |= set() if dataset is None else {dataset}
+        if isinstance(table, str) and table.count(".") <= 1 and dataset == lies(TableName.parse(table)):
+            reads.add(_named(table))
     places = {entry: config.where(("depends_on", n)) for n, entry in enumerate(pipeline.depends_on)}
     return Node(
-        pipeline.name, pipeline.file, str(pipeline.destination.table),
-        frozenset(_named(name) for name in datasets | named | read if not name.startswith("_")),
-        frozenset(name for kind, name in said if kind == "pipeline"),
-        frozenset(pipeline.tags), pipeline.owner, places,
+        pipeline.name, pipeline.file, str(pipeline.destination.table), frozenset(reads),
+        pipelines=frozenset(name for kind, name in said if kind == "pipeline"),
+        tags=frozenset(pipeline.tags), owner=pipeline.owner,
+        loads=_loads(pipeline, lies), datasets=frozenset(read),
+        places=places,
     )  # fmt: skip
 
 
-def declared_node(config: PipelineConfig) -> Node:
+def declared_node(config: PipelineConfig, lies: Lies) -> Node:
     """What a file says by itself, where it can't be resolved now."""
     said = [entry.partition(":")[::2] for entry in config.depends_on]
     table = None if config.destination is None else config.destination.table
+    written = table is not None and table.count(".") <= 1 and not has_variable(table)
+    tables = {name for kind, name in said if kind == "dataset" and name.count(".") <= 1}
     return Node(
-        config.pipeline, config.file, table,
-        frozenset(_named(name) for kind, name in said if kind == "dataset"),
-        frozenset(name for kind, name in said if kind == "pipeline"),
-        frozenset(config.tags), config.owner,
-        {entry: config.where(("depends_on", n)) for n, entry in enumerate(config.depends_on)},
+        config.pipeline, config.file, table, frozenset(map(_named, tables)),
+        pipelines=frozenset(name for kind, name in said if kind == "pipeline"),
+        tags=frozenset(config.tags), owner=config.owner,
+        loads=lies(TableName.parse(str(table))) if written else None,
+        datasets=frozenset(lies(TableName.parse(name)) for name in tables),
+        places={entry: config.where(("depends_on", n)) for n, entry in enumerate(config.depends_on)},
     )  # fmt: skip
 
 
@@ -200,19 +259,61 @@ def _named(name: str) -> str:
     return str(TableName.parse(name)) if name.count(".") <= 1 else name
 
 
-def _table(pipeline: Pipeline, name: str) -> str | None:
-    """The table of the environment's warehouse that a source reads, if it reads one."""
-    source = pipeline.sources[name]
-    table = getattr(source.config, "table", None)
-    if not isinstance(table, str) or source.connector.name != pipeline.destination.connector.name:
+def _loads_of(node: Node) -> Dataset | None:
+    return node.loads or (None if node.output is None else ("", node.output))
+
+
+def _datasets_of(node: Node) -> frozenset[Dataset]:
+    return node.datasets or frozenset(("", table) for table in node.reads if node.loads is None)
+
+
+def _key(dataset: Dataset) -> Dataset:
+    """Tables are the same in whatever case they are written; files are not."""
+    return dataset if dataset[0] == "file" else (dataset[0], dataset[1].casefold())
+
+
+def _loads(pipeline: Pipeline, lies: Lies) -> Dataset:
+    destination = pipeline.destination
+    if not pipeline.file or destination.connector.sink is None:
+        return lies(destination.table)
+    context = ConnectorContext(project=pipeline.project.folder)
+    found: Dataset = destination.connector.sink(destination.config, context).dataset(destination.table)
+    return found
+
+
+def _source(pipeline: Pipeline, name: str) -> Dataset | None:
+    """What a source reads. None where that is no table or file by itself, such as a query."""
+    spec = pipeline.sources[name]
+    if spec.connector.source is None or getattr(spec.config, "query", None) is not None:
         return None
-    return table if _same_place(source.config, pipeline.environment) else None
+    try:
+        context = ConnectorContext(project=pipeline.project.folder, name=name, where=spec.where)
+        found: Dataset = spec.connector.source(spec.config, context).dataset()
+    except SluicewayError:  # whoever runs it is told
+        return None
+    return found
 
 
-def _same_place(config: Any, environment: EnvironmentSpec) -> bool:
-    """Whether a source's place is the warehouse's: the same connection, or the same path."""
-    for key in ("connection", "path", "catalog"):
-        mine, its = getattr(config, key, None), environment.warehouse.get(key)
-        if mine is not None and its is not None and str(mine) != str(its):
-            return False
-    return True
+def _lies_in(path: str, folder: str) -> bool:
+    """Whether files that a source reads by this path or pattern lie in a table's folder.
+
+    >>> _lies_in("/lake/mart/a/*.parquet", "/lake/mart/a"), _lies_in("/lake/**", "/lake/mart/a")
+    (True, True)
+    >>> _lies_in("/lake/mart/ab", "/lake/mart/a"), _lies_in("/lake/mart/a", "/lake/mart/a")
+    (False, True)
+    """
+    fixed = path
+    if match := _PATTERN.search(path):
+        fixed = path[: match.start()].rpartition("/")[0]
+        if f"{folder}/".startswith(f"{fixed}/"):
+            return True
+    return fixed == folder or fixed.startswith(f"{folder}/")
+
+
+def _may_be_called(file: Path) -> set[str]:
+    """Names that the pipeline of a file that can't be read may have."""
+    try:
+        found = _NAMES.findall(file.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        found = []
+    return {file.stem, *found}

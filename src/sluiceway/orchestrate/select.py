@@ -111,7 +111,7 @@ def _one(graph: Graph, text: str, place: _Place, *, must: bool) -> set[str]:
 def _fits(node: Node, what: str, place: _Place) -> bool:
     method, colon, value = what.partition(":")
     if not colon:
-        return fnmatchcase(node.name, what) or fnmatchcase(node.output or "", what)
+        return fnmatchcase(node.name, what) or _is_table(node, what)
     match method:
         case "tag":
             return any(fnmatchcase(tag, value) for tag in node.tags)
@@ -120,12 +120,17 @@ def _fits(node: Node, what: str, place: _Place) -> bool:
         case "pipeline":
             return fnmatchcase(node.name, value)
         case "dataset":
-            return fnmatchcase(node.output or "", value)
+            return _is_table(node, value)
         case "state":
             return _in_state(place.states().get(node.name, "new"), value)
         case "path":
             return _lies_in(node.file, value, place.folder)
     raise ConfigError(f"'{what}': there is no '{method}:'", hint=did_you_mean(method, _METHODS))
+
+
+def _is_table(node: Node, what: str) -> bool:
+    """In whatever case it is written, as where it is read."""
+    return fnmatchcase((node.output or "").casefold(), what.casefold())
 
 
 def _in_state(state: str, value: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -157,3 +158,159 @@ def test_a_variable_that_is_not_set_hides_no_pipeline(tmp_path: Path) -> None:
     graph = Graph.load(load_project(tmp_path))
     assert set(chosen(graph, ["tag:x"])) == {"a", "b"}
     assert graph.broken == {}
+
+
+class Files:
+    """A project whose pipelines are written by the test."""
+
+    def __init__(self, folder: Path, settings: str = "project: t\n") -> None:
+        self.folder = folder
+        (folder / "pipelines").mkdir()
+        (folder / "sluiceway.yml").write_text(settings)
+
+    def write(self, name: str, source: str, destination: str = "", more: str = "") -> None:
+        text = f"pipeline: {name}\nsources: {{s: {{{source}}}}}\n{more}"
+        (self.folder / "pipelines" / f"{name}.yml").write_text(
+            f"{text}destination: {{table: mart.{name}{destination}}}\n"
+        )
+
+    def needs(self) -> dict[str, set[str]]:
+        graph = Graph.load(load_project(self.folder))
+        return {name: set(graph.upstream(name)) for name in sorted(graph.names)}
+
+
+CSV = "type: csv, path: s.csv"
+
+
+def test_a_table_of_the_same_name_elsewhere_is_another(tmp_path: Path) -> None:
+    files = Files(
+        tmp_path,
+        "project: t\nconnections:\n  shop: {type: postgres, url: 'postgresql://u@h/shop'}\n"
+        "  wh: {type: postgres, url: 'postgresql://u@h/wh'}\n"
+        "environments: {dev: {warehouse: {type: postgres, connection: wh}}}\n",
+    )
+    files.write("a", CSV)
+    files.write("b", "type: postgres, connection: shop, table: mart.a")
+    files.write("c", "type: postgres, connection: wh, table: mart.a")
+    files.write("d", "type: postgres, url: 'postgresql://u@h/wh', table: MART.A")
+    files.write("e", CSV, ", type: duckdb, path: e.duckdb")
+    files.write("f", "type: duckdb, path: ./e.duckdb, table: mart.e")
+    files.write("g", CSV, more="transform: [{join: {with: mart.e, on: id}}]\n")  # the warehouse's mart.e
+    assert files.needs() == {
+        "a": set(), "b": set(), "c": {"a"}, "d": {"a"}, "e": set(), "f": {"e"}, "g": set(),
+    }  # fmt: skip
+
+
+def test_files_that_another_pipeline_loads_are_needed(tmp_path: Path) -> None:
+    settings = "project: t\nenvironments: {dev: {warehouse: {type: parquet, path: out}}}\n"
+    files = Files(tmp_path, settings)
+    files.write("a", CSV)
+    files.write("ab", CSV)
+    files.write("b", "type: parquet, path: out/mart/a/*.parquet")
+    files.write("c", f"type: parquet, path: {tmp_path}/out/mart/a")
+    files.write("d", "type: parquet, path: 'out/**/*.parquet'")
+    files.write("e", "type: parquet, path: in/*.parquet")
+    assert files.needs() == {
+        "a": set(), "ab": set(), "b": {"a"}, "c": {"a"}, "d": {"a", "ab", "b", "c", "e"}, "e": set(),
+    }  # fmt: skip
+
+
+def test_a_circle_says_each_need_and_where_it_stands(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.write("a", CSV, more="depends_on: ['pipeline:c']\n")
+    files.write("b", "type: ducklake, table: mart.a")
+    files.write("c", CSV, more="depends_on: ['dataset:mart.b']\n")
+    with pytest.raises(SpecError) as caught:
+        files.needs()
+    said = caught.value.message
+    for part in (
+        "a depends on pipeline:c (",
+        "b reads mart.a, which a loads",
+        "c depends on dataset:mart.b (",
+    ):
+        assert part in said
+    assert "a.yml:3" in said
+    assert "c.yml:3" in said
+
+
+def test_a_broken_file_hides_no_other_s_wrong_need(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.write("a", CSV, more="depends_on: ['pipeline:late']\n")
+    (tmp_path / "pipelines" / "x.yml").write_text("pipeline: late\nsorces: {}\n")
+    assert files.needs() == {"a": set()}  # it may be the one that can't be read
+    files.write("b", CSV, more="depends_on: ['pipeline:lost']\n")
+    with pytest.raises(SpecError, match="pipeline:lost, and there is none"):
+        files.needs()
+
+
+def test_a_table_is_chosen_as_it_is_read_in_whatever_case() -> None:
+    graph = Graph([Node("a", output="Mart.Orders"), Node("b", reads=frozenset({"mart.ORDERS"}))])
+    assert graph.upstream("b") == ("a",)
+    assert chosen(graph, ["MART.orders"]) == chosen(graph, ["dataset:mart.*"]) == ("a",)
+
+
+NAMES = [f"n{n}" for n in range(8)]
+
+
+def naive(graph: Graph, item: str) -> set[str]:
+    """One selector, by the words of its definition, over edges and nothing else."""
+    whole, item = item.startswith("@"), item.removeprefix("@")
+    up, plus, rest = item.partition("+") if item[0] in "+0123456789" else ("", "", item)
+    what, after, down = rest.partition("+")
+    if what.startswith("tag:"):
+        start = {n for n in graph.names if what[4:] in graph.nodes[n].tags}
+    elif what.endswith("*"):
+        start = {n for n in graph.names if n.startswith(what[:-1])}
+    else:
+        start = {what}
+
+    def walk(found: set[str], edges: Callable[[str], tuple[str, ...]], steps: int) -> set[str]:
+        for _ in range(steps):
+            found = found | {to for at in found for to in edges(at)}
+        return found
+
+    found = set(start)
+    if plus:
+        found |= walk(start, graph.upstream, int(up) if up else 99)
+    if after:
+        found |= walk(start, graph.downstream, int(down) if down else 99)
+    if whole:
+        found |= walk(walk(start, graph.downstream, 99), graph.upstream, 99)
+    return found
+
+
+PART = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", "", "+", "1+", "2+", "@"]),
+    st.sampled_from([*NAMES, "n*", "tag:odd", "tag:even"]),
+    st.sampled_from(["", "", "+", "+1", "+2"]),
+)
+CHOICE = st.lists(st.lists(PART, min_size=1, max_size=3), min_size=1, max_size=3)
+
+
+@given(st.integers(0, 2**32), CHOICE, CHOICE | st.just([]))
+def test_selectors_choose_what_their_definition_says(
+    seed: int, select: list[list[str]], exclude: list[list[str]]
+) -> None:
+    draw = random.Random(seed)
+    graph = Graph(
+        node(
+            name, pipelines=tuple(other for other in NAMES[:n] if draw.random() < 0.3),
+            tags=("odd" if n % 2 else "even",),
+        )
+        for n, name in enumerate(NAMES)
+    )  # fmt: skip
+
+    def union(choice: list[list[str]]) -> tuple[set[str], bool]:
+        parts = [set.intersection(*(naive(graph, item) for item in both)) for both in choice]
+        return set().union(*parts), all(parts)
+
+    (wanted, all_there), (out, _) = union(select), union(exclude)
+    texts = [",".join(both) for both in select]
+    if not all_there or not wanted - out:
+        with pytest.raises(ConfigError):
+            chosen(graph, texts, [",".join(both) for both in exclude])
+        return
+    found = chosen(graph, [" ".join(texts)], [",".join(both) for both in exclude])
+    assert set(found) == wanted - out
+    assert list(found) == [name for name in graph.names if name in found]
