@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -87,3 +90,32 @@ def test_a_circle_holds_nobody_up(clocked: Clocked) -> None:
                 end(clocked, claim)
     assert {job["status"] for job in clocked.store.queue.jobs("dev")} == {"succeeded"}
     assert len(clocked.store.queue.jobs("dev")) == 4
+    [said] = [event for event in clocked.said if event["event"] == "file broken"]
+    assert "in a circle: a → b → a" in said["error"]
+
+
+@pytest.mark.parametrize(
+    "command", [("serve",), ("schedule", "run"), ("schedule", "run", "--once")], ids=" ".join
+)
+def test_a_circle_is_an_error_at_the_start(clocked: Clocked, command: tuple[str, ...]) -> None:
+    clocked.pipeline("a", "'*/10 * * * *'", 'depends_on: ["pipeline:b"]')
+    clocked.pipeline("b", "'*/10 * * * *'", 'depends_on: ["dataset:mart.a"]')
+    clocked.open()
+    words = [sys.executable, "-m", "sluiceway", *command, "--project", str(clocked.folder)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "a depends on pipeline:b" in done.stderr
+    assert "b.yml:5" in done.stderr
+    assert "Traceback" not in done.stderr
+    listed = [
+        sys.executable,
+        "-m",
+        "sluiceway",
+        "schedule",
+        "list",
+        "--json",
+        "--project",
+        str(clocked.folder),
+    ]
+    done = subprocess.run(listed, capture_output=True, text=True, timeout=60, check=True)
+    assert "in a circle" in str(json.loads(done.stdout)["broken"])

@@ -37,6 +37,7 @@ def run(options: Options, once: bool, metrics_port: int | None, metrics_host: st
     environment = options.environment_of(project).name
     tell = teller(options.console, as_json=options.console.json and not once)
     scheduler = Scheduler(project, environment, say=tell if not (once and options.console.json) else _silent)
+    scheduler.check()
     if not once:
         with (
             served(project, environment, metrics_host, metrics_port, tell),
@@ -59,6 +60,7 @@ def _silent(_: Any) -> None:
 def list_(options: Options) -> None:
     """List schedules: when each pipeline ran last, and when it runs next."""
     from sluiceway.orchestrate.index import Index
+    from sluiceway.orchestrate.needs import Needs
     from sluiceway.store.store import Store
     from sluiceway.store.values import outgoing
 
@@ -95,6 +97,9 @@ def list_(options: Options) -> None:
     ]
     options.console.table(("pipeline", "schedule", "last", "next", "note"), rows)
     broken = {str(path): error for path, error in index.broken.items()}
+    wrong = Needs(index.entries.values(), index.broken).error
+    if wrong is not None:
+        broken[str(wrong.where.file if wrong.where else "")] = str(wrong)
     for path, error in broken.items():
         options.console.say(f"{path}: {error}", "red")
     if not found:

@@ -28,5 +28,6 @@ def command(options: Options, slots: int | None, metrics_port: int | None, metri
         project, options.environment_of(project).name, slots=slots, metrics_port=metrics_port,
         metrics_host=metrics_host, say=teller(options.console, as_json=options.console.json),
     )  # fmt: skip
+    service.scheduler.check()
     with drained_by_signals(service.drain, service.stop):
         service.run()

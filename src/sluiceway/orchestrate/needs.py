@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
+from sluiceway.errors import SpecError
 from sluiceway.schema import TableName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from sluiceway.orchestrate.index import Entry
     from sluiceway.store.queue import JobRequest
@@ -20,10 +22,12 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Needs:
-    """By what the pipelines' files say; what they read is known to whoever resolves them."""
+    """By what the pipelines' files say; what they read is known to whoever resolves them. ``error`` is that
+    they need each other in a circle, or one that there is not."""
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Iterable[Entry] = (), broken: Mapping[Path, str] | None = None) -> None:
         entries = list(entries)
+        self.error = _wrong(entries, broken or {})
         loaders: dict[str, list[str]] = {}
         for entry in entries:
             if entry.config.depends_on:
@@ -55,6 +59,21 @@ class Needs:
         except CycleError:
             return list(requests)
         return sorted(requests, key=lambda r: (r.nominal_at or _NEVER, place[r.pipeline]))
+
+
+def _wrong(entries: Sequence[Entry], broken: Mapping[Path, str]) -> SpecError | None:
+    if not any(entry.config.depends_on for entry in entries):
+        return None
+    from sluiceway.orchestrate.graph import Graph, declared_node
+
+    try:
+        Graph(
+            (declared_node(entry.config, lambda table: ("", str(table))) for entry in entries),
+            {file: SpecError(said) for file, said in broken.items()},
+        )
+    except SpecError as error:
+        return error
+    return None
 
 
 def _names(entry: Entry, loaders: dict[str, list[str]]) -> Iterable[str]:

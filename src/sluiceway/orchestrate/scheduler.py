@@ -84,6 +84,17 @@ class Scheduler:
     def stop(self) -> None:
         self._stopped.set()
 
+    def check(self) -> None:
+        """Before the start. Later the same is said, and the schedules go on.
+
+        Raises:
+            SpecError: pipelines need each other in a circle, or one that there is not.
+        """
+        self.index.refresh()
+        self._needs = Needs(self.index.entries.values(), self.index.broken)
+        if self._needs.error is not None:
+            raise self._needs.error
+
     def run(self, every: float = 1.0) -> None:
         """Tick until told to stop. A store that is away is waited for.
 
@@ -253,7 +264,10 @@ class Scheduler:
         """Changed files, and schedules that somebody paused or resumed."""
         changed = self.index.refresh()
         if changed:
-            self._needs = Needs(self.index.entries.values())
+            self._needs = Needs(self.index.entries.values(), self.index.broken)
+            if (wrong := self._needs.error) is not None:
+                file = wrong.where and wrong.where.file
+                self._say({"event": "file broken", "file": file, "error": str(wrong)})
         first = self._refreshed is None or now < self._refreshed - AHEAD
         self._refreshed = now
         names = set(self.index.entries) if first else changed
