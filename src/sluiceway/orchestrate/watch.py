@@ -12,6 +12,8 @@ from sluiceway.alerts.model import Alert
 from sluiceway.errors import StoreError
 from sluiceway.orchestrate.freshness import stale
 from sluiceway.orchestrate.health import reckon
+from sluiceway.orchestrate.near import KINDS as NEAR
+from sluiceway.orchestrate.near import near
 from sluiceway.orchestrate.requests import once_key
 from sluiceway.store.store import Store
 from sluiceway.units import spoken
@@ -32,7 +34,7 @@ LEAST = 60.0
 STUCK = timedelta(minutes=15)
 """A job that has been due for so long, with no worker about, is told of."""
 _YEAR = timedelta(days=370)
-KINDS = ("sla_missed", "run_long", "queue_stuck", "dataset_stale", "health_low")
+KINDS = ("sla_missed", "run_long", *NEAR, "queue_stuck", "dataset_stale", "health_low")
 
 
 @dataclass(frozen=True)
@@ -141,19 +143,19 @@ def sweep(
     unwell = _unwell(project, known, environment, store, now)
     if not project.alerts:
         return []
+    # first: what a worker raises from here on is not among them, and is not taken for over
+    before = store.alerts.alerts(environment, limit=None)
+    running = store.queue.jobs(environment, status=("running",), limit=None)
     raised = [
         *_late(known, environment, store, now),
-        *_long(known, environment, store, now),
+        *_long(running, known, environment, store, now),
+        *_near(running, known),
         *_stuck(environment, store, now, project.orchestrate.lost_after),
         *stale(project, known, environment, store, now),
         *unwell,
     ]
     keys = {alert.key for alert in raised}
-    over = [
-        alert["key"]
-        for alert in store.alerts.alerts(environment, limit=None)
-        if alert["kind"] in KINDS and alert["key"] not in keys
-    ]
+    over = [alert["key"] for alert in before if alert["kind"] in KINDS and alert["key"] not in keys]
     dispatch(project, environment, raised, over, store=store)
     return raised
 
@@ -186,8 +188,24 @@ def _late(known: Mapping[str, Entry], environment: str, store: Store, now: datet
         )  # fmt: skip
 
 
-def _long(known: Mapping[str, Entry], environment: str, store: Store, now: datetime) -> Iterable[Alert]:
-    for job in store.queue.jobs(environment, status=("running",), limit=None):
+def _near(running: Iterable[Mapping[str, Any]], known: Mapping[str, Entry]) -> Iterable[Alert]:
+    """Limits that are nearly used up: the worker told of it at once, if it lived to."""
+    found = {}
+    for job in running:
+        entry = known.get(job["pipeline"])
+        for alert in near(job, entry.config.owner if entry else ""):
+            found[alert.key] = alert  # of two runs of a pipeline one is told
+    return found.values()
+
+
+def _long(
+    running: Iterable[Mapping[str, Any]],
+    known: Mapping[str, Entry],
+    environment: str,
+    store: Store,
+    now: datetime,
+) -> Iterable[Alert]:
+    for job in running:
         if job["claimed_at"] is None:
             continue
         seconds = (now - datetime.fromisoformat(job["claimed_at"])).total_seconds()
