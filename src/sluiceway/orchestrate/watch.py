@@ -164,28 +164,36 @@ def _late(known: Mapping[str, Entry], environment: str, store: Store, now: datet
     """Moments after which no run has succeeded in the time that ``sla:`` gives."""
     promised = {name: entry for name, entry in known.items() if entry.config.sla is not None}
     states = store.schedules.all(environment, promised) if promised else {}
-    for name, entry in promised.items():
-        declared, spec = entry.sla, entry.schedule
-        if declared is None or spec is None or not spec.timed:
+    moments = {
+        name: due
+        for name, entry in promised.items()
+        if (due := _promised(entry, states.get(name), now)) is not None
+    }
+    keys = {name: once_key(name, due) for name, due in moments.items()}
+    queued = store.tally.queued(environment, keys.values())
+    # a moment before the schedule was first seen, or edited, or left out by its policy, is no promise
+    owed = {name: due for name, due in moments.items() if keys[name] in queued}
+    done = store.tally.succeeded(environment, owed)
+    for name, due in owed.items():
+        if name in done:
             continue
-        state = states.get(name)
-        if state is None or state["paused"] or state["last_at"] is None:
-            continue
-        until = min(now - timedelta(seconds=declared), state["last_at"])
-        due = spec.latest(until - _YEAR, until)
-        # a moment before the schedule was first seen, or edited, or left out by its policy, is no promise
-        if due is None or not store.queue.has(environment, once_key(name, due)):
-            continue
-        runs = store.runs(limit=20, pipeline=name, environment=environment, status="succeeded", kind="run")
-        moments = [run["nominal_at"] or run["started_at"] for run in runs]
-        if any(datetime.fromisoformat(moment) >= due for moment in moments):
-            continue
+        config = known[name].config
         yield Alert(
             "sla_missed", "error", f"sla_missed:{name}", f"{name}: it is late",
-            f"the run of {due:%Y-%m-%d %H:%M} UTC should have succeeded within {entry.config.sla}",
-            pipeline=name, owner=entry.config.owner,
-            details={"next": f"sluiceway runs list --pipeline {name}"},
+            f"the run of {due:%Y-%m-%d %H:%M} UTC should have succeeded within {config.sla}",
+            pipeline=name, owner=config.owner, details={"next": f"sluiceway runs list --pipeline {name}"},
         )  # fmt: skip
+
+
+def _promised(entry: Entry, state: Mapping[str, Any] | None, now: datetime) -> datetime | None:
+    """The last moment whose run should have succeeded by now."""
+    declared, spec = entry.sla, entry.schedule
+    if declared is None or spec is None or not spec.timed:
+        return None
+    if state is None or state["paused"] or state["last_at"] is None:
+        return None
+    until = min(now - timedelta(seconds=declared), state["last_at"])
+    return spec.latest(until - _YEAR, until)
 
 
 def _near(running: Iterable[Mapping[str, Any]], known: Mapping[str, Entry]) -> Iterable[Alert]:

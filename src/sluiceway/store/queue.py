@@ -210,12 +210,6 @@ class Queue:
             found = con.execute(statement.order_by(jobs.c.id.desc()).limit(limit))
             return [document(row) for row in found.mappings()]
 
-    def has(self, environment: str, once_key: str) -> bool:
-        """Whether a job with this key was ever put here, and is not pruned yet."""
-        here = (jobs.c.environment == text(environment), jobs.c.once_key == text(once_key))
-        with self._read() as con:
-            return con.execute(select(jobs.c.id).where(*here)).first() is not None
-
     def busy(self, environment: str, pools: Sequence[str] | None = None) -> bool:
         """Whether anything waits or runs, in these pools or at all; what is held does not count."""
         here = (jobs.c.environment == text(environment), ACTIVE, jobs.c.due_at < HELD)
