@@ -83,6 +83,7 @@ def kill(before):
         pass
     os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts behind it ignores it
 slow = sluiceway_task("long", os.getcwd(), timeout_seconds=25)
 long = sluiceway_task("long", os.getcwd())
 
