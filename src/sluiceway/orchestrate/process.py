@@ -227,6 +227,8 @@ class RunProcess:
                 self._file.write(encoded)
                 self._file.flush()
             except OSError as error:  # the disk is full: the run goes on, and the store has its beginning
+                with contextlib.suppress(OSError):  # it holds what it could not write
+                    self._file.close()
                 self._file = None
                 self._lines.append(f"… no more is written to {self.log}: {error.strerror}")
         if self._kept > LOG_BYTES:

@@ -1,4 +1,4 @@
-"""The disk of the metadata store is full while it is served: nothing is lost, nothing is done twice, and all
+"""The disk of the metadata store, or of the logs, is full: nothing is lost, nothing is done twice, and all
 goes on when there is room again."""
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.integration.working import ORDERS, STEPS, Work
+from tests.integration.working import pipeline as stepped
 
 from sluiceway.orchestrate.requests import request_of
 from sluiceway.orchestrate.worker import Worker
@@ -72,8 +74,8 @@ class Served:
             wait(0.2)
 
 
-def fill(disk: Path) -> Path:
-    """To the last byte."""
+def fill(disk: Path, room: int = 0) -> Path:
+    """To the last byte, or until there is so much room left."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (65_536, 1):
@@ -82,6 +84,7 @@ def fill(disk: Path) -> Path:
                     file.write(b"x" * size)
             except OSError:
                 continue
+    os.truncate(filler, filler.stat().st_size - room)
     return filler
 
 
@@ -137,3 +140,32 @@ def assert_all_once(project: Any, store: Store) -> None:
     assert published == due
     assert {run["status"] for run in store.runs(limit=None)} == {"succeeded"}
     assert not list((project.folder / ".sluiceway" / "staging").glob("*"))
+
+
+def test_a_full_disk_of_the_logs_fails_no_run(disk: Path, make_project: Callable[..., ProjectOnDisk]) -> None:
+    talks = """
+def talks(batches):
+    for n in range(2_000):
+        print(n, "x" * 40)
+    yield from batches
+"""
+    files = {"steps.py": STEPS + talks, "orders.csv": ORDERS, "pipelines/p.yml": stepped("talks")}
+    made = Work(make_project(files, settings=f"project: test\n{FAST}"))
+    try:
+        folder = made.project.folder / ".sluiceway" / "logs"
+        folder.symlink_to(disk)
+        filler = fill(disk, room=20_000)
+        [run] = made.put()
+        made.work()
+        assert made.job(run)["status"] == "succeeded", made.job(run)["error"]
+        log = made.log(run)
+        assert f"… no more is written to {folder / run}.log: No space left on device" in log
+        assert all(f"\n{n} x" in log for n in (1, 999, 1_999))  # the store has all of it
+        filler.unlink()
+        [again] = made.put()
+        made.work()
+        assert "\n1999 x" in (folder / f"{again}.log").read_text()
+        assert "no more is written" not in made.log(again)
+        assert len(made.project.rows("mart.p")) == 4
+    finally:
+        made.store.close()
