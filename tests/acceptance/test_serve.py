@@ -41,7 +41,7 @@ class Served:
         for line in self.process.stdout:
             self._events.put(json.loads(line))
 
-    def until(self, event: str, seconds: float = 90, **facts: Any) -> dict[str, Any]:
+    def until(self, event: str, seconds: float = 120, **facts: Any) -> dict[str, Any]:
         while True:
             found = self._events.get(timeout=seconds)
             if found["event"] == event and facts.items() <= found.items():
@@ -67,7 +67,7 @@ def demo(tmp_path: Path) -> Path:
     file = folder / "pipelines" / "airlines.yml"
     text = file.read_text()
     assert "schedule:" not in text
-    file.write_text(text + '\nschedule: "every 2s"\nsla: 1h\n')
+    file.write_text(text + '\nschedule: "* * * * *"\nsla: 1h\n')
     return folder
 
 

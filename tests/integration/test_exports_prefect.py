@@ -83,6 +83,7 @@ def kill(before):
         pass
     os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts behind it ignores it
 slow = sluiceway_task("long", os.getcwd(), timeout_seconds=25)
 long = sluiceway_task("long", os.getcwd())
 
@@ -126,8 +127,9 @@ def test_tasks_by_hand_are_tried_again_and_stopped(made: Any, prefect: str) -> N
 def running(made: Any, *command: str, **more: str) -> Iterator[None]:
     with (made.folder / "log.txt").open("ab") as log:
         process = subprocess.Popen(
-            command, cwd=made.folder, env=environment_of(made, **more), stdout=log, stderr=log
-        )
+            ["env", "--default-signal=INT", *command],  # what Prefect ends its server by
+            cwd=made.folder, env=environment_of(made, **more), stdout=log, stderr=log,
+        )  # fmt: skip
         try:
             yield
         finally:

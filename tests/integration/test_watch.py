@@ -16,6 +16,7 @@ import pytest
 from sluiceway import DataPipelineMonitor
 from sluiceway.orchestrate.index import Index
 from sluiceway.orchestrate.scheduler import Scheduler
+from sluiceway.orchestrate.watch import _late as watch_late
 from sluiceway.orchestrate.watch import monitor_pipeline_execution, sweep
 from sluiceway.spec.project import load_project
 from sluiceway.store.queue import JobRequest
@@ -74,6 +75,31 @@ def test_a_run_that_is_late_is_told_of_and_then_that_it_came(watched: Any) -> No
     kinds = [event for kind, event in watched.told() if kind == "sla_missed"]
     assert kinds[0] == "raised"
     assert kinds[-1] == "resolved"
+
+
+def test_what_is_late_is_asked_for_in_as_many_queries_for_many_as_for_one(watched: Any) -> None:
+    from sqlalchemy import event
+
+    said: list[str] = []
+
+    @event.listens_for(watched.store._engine, "before_cursor_execute")
+    def _(_con: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        said.extend([statement] if statement.startswith("SELECT") else [])
+
+    due, counts = START.replace(hour=13, minute=0, second=0), []
+    for many in (1, 12):
+        for n in range(many):
+            watched.made.write(f"pipelines/p{n}.yml", PIPELINE.replace("pipeline: p", f"pipeline: p{n}"))
+        watched.index.refresh()
+        scheduler = Scheduler(watched.project, "dev")
+        scheduler.tick(due - MINUTE, watched.store)
+        scheduler.tick(due, watched.store)
+        said.clear()
+        late = list(watch_late(watched.index.entries, "dev", watched.store, due + 21 * MINUTE))
+        assert len(late) == many + 1  # p too
+        counts.append(len(said))
+        due += 60 * MINUTE
+    assert counts[0] == counts[1] <= 3
 
 
 def test_a_queue_that_nobody_works_on(watched: Any) -> None:

@@ -160,7 +160,7 @@ def _run(order: Order, voice: _Voice) -> Any:
         {
             "limits": {
                 "timeout": pipeline.timeout, "memory": pipeline.memory_limit,
-                "backoff": pipeline.retry.backoff, "delay": pipeline.retry.delay,
+                "backoff": pipeline.retry.backoff, "delay": pipeline.retry.delay, "owner": pipeline.owner,
             }
         }
     )  # fmt: skip

@@ -91,8 +91,9 @@ def _marked(mark: bytes) -> list[int]:
 class RunProcess:
     """Give it an order, ``start`` it, look at ``progress`` and ``ended``. ``woken`` is called at its end.
 
-    ``warnings`` are sentences: that its memory or its time is nearly used up, each once. ``heard`` is when
-    the store was last told that it lives; ``silence`` seconds later it may be another's, and is ended.
+    ``warnings`` are what is nearly used up, ``memory`` or ``timeout``, each once, with a sentence that says
+    so; ``progress`` keeps them under ``warned``. ``heard`` is when the store was last told that it lives;
+    ``silence`` seconds later it may be another's, and is ended.
     """
 
     order: Order
@@ -102,7 +103,7 @@ class RunProcess:
     woken: Callable[[], None] = lambda: None
     progress: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
-    warnings: deque[str] = field(default_factory=deque)
+    warnings: deque[tuple[str, str]] = field(default_factory=deque)
     ended: Ended | None = None
     pid: int = 0
     silence: float | None = None
@@ -226,6 +227,8 @@ class RunProcess:
                 self._file.write(encoded)
                 self._file.flush()
             except OSError as error:  # the disk is full: the run goes on, and the store has its beginning
+                with contextlib.suppress(OSError):  # it holds what it could not write
+                    self._file.close()
                 self._file = None
                 self._lines.append(f"… no more is written to {self.log}: {error.strerror}")
         if self._kept > LOG_BYTES:
@@ -284,6 +287,7 @@ class RunProcess:
             self._signal(signal.SIGKILL)
 
     def _warn(self, of: str, sentence: str) -> None:
-        if of not in self.progress.setdefault("warned", []):
-            self.progress["warned"].append(of)
-            self.warnings.append(sentence)
+        warned = self.progress.get("warned", {})
+        if of not in warned:
+            self.progress["warned"] = {**warned, of: sentence}  # anew: the worker may be writing it down
+            self.warnings.append((of, sentence))

@@ -12,6 +12,8 @@ from sluiceway.alerts.model import Alert
 from sluiceway.errors import StoreError
 from sluiceway.orchestrate.freshness import stale
 from sluiceway.orchestrate.health import reckon
+from sluiceway.orchestrate.near import KINDS as NEAR
+from sluiceway.orchestrate.near import near
 from sluiceway.orchestrate.requests import once_key
 from sluiceway.store.store import Store
 from sluiceway.units import spoken
@@ -32,7 +34,7 @@ LEAST = 60.0
 STUCK = timedelta(minutes=15)
 """A job that has been due for so long, with no worker about, is told of."""
 _YEAR = timedelta(days=370)
-KINDS = ("sla_missed", "run_long", "queue_stuck", "dataset_stale", "health_low")
+KINDS = ("sla_missed", "run_long", *NEAR, "queue_stuck", "dataset_stale", "health_low")
 
 
 @dataclass(frozen=True)
@@ -141,19 +143,19 @@ def sweep(
     unwell = _unwell(project, known, environment, store, now)
     if not project.alerts:
         return []
+    # first: what a worker raises from here on is not among them, and is not taken for over
+    before = store.alerts.alerts(environment, limit=None)
+    running = store.queue.jobs(environment, status=("running",), limit=None)
     raised = [
         *_late(known, environment, store, now),
-        *_long(known, environment, store, now),
+        *_long(running, known, environment, store, now),
+        *_near(running, known),
         *_stuck(environment, store, now, project.orchestrate.lost_after),
         *stale(project, known, environment, store, now),
         *unwell,
     ]
     keys = {alert.key for alert in raised}
-    over = [
-        alert["key"]
-        for alert in store.alerts.alerts(environment, limit=None)
-        if alert["kind"] in KINDS and alert["key"] not in keys
-    ]
+    over = [alert["key"] for alert in before if alert["kind"] in KINDS and alert["key"] not in keys]
     dispatch(project, environment, raised, over, store=store)
     return raised
 
@@ -162,32 +164,56 @@ def _late(known: Mapping[str, Entry], environment: str, store: Store, now: datet
     """Moments after which no run has succeeded in the time that ``sla:`` gives."""
     promised = {name: entry for name, entry in known.items() if entry.config.sla is not None}
     states = store.schedules.all(environment, promised) if promised else {}
-    for name, entry in promised.items():
-        declared, spec = entry.sla, entry.schedule
-        if declared is None or spec is None or not spec.timed:
+    moments = {
+        name: due
+        for name, entry in promised.items()
+        if (due := _promised(entry, states.get(name), now)) is not None
+    }
+    keys = {name: once_key(name, due) for name, due in moments.items()}
+    queued = store.tally.queued(environment, keys.values())
+    # a moment before the schedule was first seen, or edited, or left out by its policy, is no promise
+    owed = {name: due for name, due in moments.items() if keys[name] in queued}
+    done = store.tally.succeeded(environment, owed)
+    for name, due in owed.items():
+        if name in done:
             continue
-        state = states.get(name)
-        if state is None or state["paused"] or state["last_at"] is None:
-            continue
-        until = min(now - timedelta(seconds=declared), state["last_at"])
-        due = spec.latest(until - _YEAR, until)
-        # a moment before the schedule was first seen, or edited, or left out by its policy, is no promise
-        if due is None or not store.queue.has(environment, once_key(name, due)):
-            continue
-        runs = store.runs(limit=20, pipeline=name, environment=environment, status="succeeded", kind="run")
-        moments = [run["nominal_at"] or run["started_at"] for run in runs]
-        if any(datetime.fromisoformat(moment) >= due for moment in moments):
-            continue
+        config = known[name].config
         yield Alert(
             "sla_missed", "error", f"sla_missed:{name}", f"{name}: it is late",
-            f"the run of {due:%Y-%m-%d %H:%M} UTC should have succeeded within {entry.config.sla}",
-            pipeline=name, owner=entry.config.owner,
-            details={"next": f"sluiceway runs list --pipeline {name}"},
+            f"the run of {due:%Y-%m-%d %H:%M} UTC should have succeeded within {config.sla}",
+            pipeline=name, owner=config.owner, details={"next": f"sluiceway runs list --pipeline {name}"},
         )  # fmt: skip
 
 
-def _long(known: Mapping[str, Entry], environment: str, store: Store, now: datetime) -> Iterable[Alert]:
-    for job in store.queue.jobs(environment, status=("running",), limit=None):
+def _promised(entry: Entry, state: Mapping[str, Any] | None, now: datetime) -> datetime | None:
+    """The last moment whose run should have succeeded by now."""
+    declared, spec = entry.sla, entry.schedule
+    if declared is None or spec is None or not spec.timed:
+        return None
+    if state is None or state["paused"] or state["last_at"] is None:
+        return None
+    until = min(now - timedelta(seconds=declared), state["last_at"])
+    return spec.latest(until - _YEAR, until)
+
+
+def _near(running: Iterable[Mapping[str, Any]], known: Mapping[str, Entry]) -> Iterable[Alert]:
+    """Limits that are nearly used up: the worker told of it at once, if it lived to."""
+    found = {}
+    for job in running:
+        entry = known.get(job["pipeline"])
+        for alert in near(job, entry.config.owner if entry else ""):
+            found[alert.key] = alert  # of two runs of a pipeline one is told
+    return found.values()
+
+
+def _long(
+    running: Iterable[Mapping[str, Any]],
+    known: Mapping[str, Entry],
+    environment: str,
+    store: Store,
+    now: datetime,
+) -> Iterable[Alert]:
+    for job in running:
         if job["claimed_at"] is None:
             continue
         seconds = (now - datetime.fromisoformat(job["claimed_at"])).total_seconds()

@@ -22,6 +22,7 @@ from sluiceway.events import EventBus, RunFinished
 from sluiceway.ids import new_run_id
 from sluiceway.orchestrate.environment import environment_for
 from sluiceway.orchestrate.forker import Forker
+from sluiceway.orchestrate.near import Teller, near
 from sluiceway.orchestrate.order import Order
 from sluiceway.orchestrate.policy import Decision, decide
 from sluiceway.orchestrate.process import Ended, RunProcess
@@ -88,6 +89,7 @@ class Worker:
         self._wake = threading.Event()
         self._state: Literal["running", "paused", "draining", "stopped"] = "running"
         self._sweeper = Sweep(self.spec.lost_after)
+        self._teller = Teller(project, environment)
         self._swept = self._beaten = self._looked = 0.0
 
     # --- told from elsewhere, by signal handlers too, which may take no lock: heard within a second ---
@@ -154,6 +156,7 @@ class Worker:
         for running in self._running.values():
             running.process.kill("stop")
         self._forker.close()
+        self._teller.close()
         try:
             self._store.workers.ask(self.name, "stopped")
         except StoreError as error:
@@ -231,7 +234,8 @@ class Worker:
                 self._beat_one(running, now)
 
     def _beat_one(self, running: _Running, now: float) -> None:
-        answer = self._store.queue.heartbeat(running.claim, _now(), running.process.progress)
+        # a copy: its own thread writes into it
+        answer = self._store.queue.heartbeat(running.claim, _now(), dict(running.process.progress))
         running.beat = running.process.heard = now
         if answer == "cancel":
             running.process.stop("cancel")
@@ -239,10 +243,15 @@ class Worker:
             running.process.kill("lost")
 
     def _warned(self, running: _Running) -> None:
+        if running.process.warnings:  # written down first: a sweep that sees the alert must see its reason
+            self._beat_one(running, time.monotonic())
         while running.process.warnings:
-            said = running.process.warnings.popleft()
+            of, said = running.process.warnings.popleft()
             running.pending.append(f"warning: {said}")
             self._say({"event": "warning", **_about(running.claim), "message": said})
+            about, owner = _near(running, {of: said}), str(running.process.limits.get("owner", ""))
+            for alert in near(about, owner):
+                self._teller.raised(alert)
 
     def _flush(self, running: _Running) -> None:
         running.pending += running.process.lines()
@@ -283,6 +292,7 @@ class Worker:
             if status is not None and status != (ended.said or {}).get("status"):
                 self._speak_for(claim, status, decision.error, ended.seconds)
             self._settle(claim, decision, _numbers(ended))
+            self._teller.over(_near(running, running.process.progress.get("warned")))
             del self._running[job]
 
     def _speak_for(self, claim: Claim, status: str, error: dict[str, Any] | None, seconds: float) -> None:
@@ -329,6 +339,10 @@ def _now() -> datetime:
 
 def _about(claim: Claim) -> dict[str, Any]:
     return {"run_id": claim.run_id, "pipeline": claim.pipeline, "trigger": claim.trigger}
+
+
+def _near(running: _Running, warned: Mapping[str, str] | None) -> dict[str, Any]:
+    return {**_about(running.claim), "progress": {"warned": warned}}
 
 
 def _numbers(ended: Ended) -> dict[str, Any]:

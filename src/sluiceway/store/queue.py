@@ -213,12 +213,6 @@ class Queue:
             found = con.execute(statement.order_by(jobs.c.id.desc()).limit(limit))
             return [document(row) for row in found.mappings()]
 
-    def has(self, environment: str, once_key: str) -> bool:
-        """Whether a job with this key was ever put here, and is not pruned yet."""
-        here = (jobs.c.environment == text(environment), jobs.c.once_key == text(once_key))
-        with self._read() as con:
-            return con.execute(select(jobs.c.id).where(*here)).first() is not None
-
     def active(self, run_ids: Sequence[str]) -> frozenset[str]:
         """Of these runs those that wait in the queue or run."""
         found: set[str] = set()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, select
@@ -24,6 +24,8 @@ _Open = Callable[[], AbstractContextManager["Connection"]]
 _ENDED = ("succeeded", "blocked", "failed", "cancelled", "skipped")
 BUCKETS = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0)
 """Seconds: upper bounds of the histogram of runs' durations."""
+_SKEW = timedelta(hours=1)
+"""So much earlier than its moment a run may have begun, by the clock of another machine."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,33 @@ class TallyBook:
         """The run of each pipeline that ended last."""
         with self._read() as con:
             return _last(con, text(environment))
+
+    def queued(self, environment: str, once_keys: Collection[str]) -> set[str]:
+        """Those of the keys that a job was ever put here with, and is not pruned yet."""
+        here, found = jobs.c.environment == text(environment), set()
+        with self._read() as con:
+            for part in chunks(sorted({text(key) for key in once_keys})):
+                rows = con.execute(select(jobs.c.once_key).where(here, jobs.c.once_key.in_(part)))
+                found |= set(rows.scalars())
+        return found
+
+    def succeeded(self, environment: str, since: Mapping[str, datetime]) -> set[str]:
+        """Those pipelines of which a run succeeded for a moment since then, each its own: the moment that
+        the run stands for, or else when it began."""
+        ok = and_(runs.c.kind == "run", runs.c.status == "succeeded")
+        # not in the WHERE: SQLite would walk the index of the status, which is nearly all of the table
+        moment = func.max(case((ok, func.coalesce(runs.c.nominal_at, runs.c.started_at))))
+        here = runs.c.environment == text(environment)
+        statement = select(runs.c.pipeline, moment).where(here).group_by(runs.c.pipeline)
+        found: set[str] = set()
+        with self._read() as con:
+            # by time, so that one that is due once a year does not make the others' be read for a year
+            for part in chunks(sorted(since, key=lambda name: (since[name], name))):
+                names = {text(name): name for name in part}
+                lately = runs.c.started_at >= since[part[0]] - _SKEW
+                rows = con.execute(statement.where(runs.c.pipeline.in_(names), lately))
+                found |= {names[name] for name, at in rows if at is not None and at >= since[names[name]]}
+        return found
 
     def waiting(self, environment: str, heard_since: datetime) -> tuple[datetime | None, int]:
         """When the job that waits longest was due, None where none waits; and how many workers were heard

@@ -109,6 +109,10 @@ def test_a_group_is_finished_when_nothing_of_it_is_left(store: Store) -> None:
 
 def test_a_key_is_known_as_long_as_its_job(store: Store) -> None:
     store.queue.put("dev", [JobRequest("p", once_key="schedule p x")], NOW)
-    assert store.queue.has("dev", "schedule p x")
-    assert not store.queue.has("prod", "schedule p x")
-    assert not store.queue.has("dev", "schedule p y")
+    assert store.tally.queued("dev", ["schedule p x", "schedule p y"]) == {"schedule p x"}
+    assert store.tally.queued("prod", ["schedule p x"]) == set()
+    [claim] = store.queue.claim("dev", "w", {"default": 1}, NOW)
+    store.queue.finish(claim, "succeeded", NOW)
+    assert store.tally.queued("dev", ["schedule p x"]) == {"schedule p x"}
+    store.queue.prune(LATER)
+    assert store.tally.queued("dev", ["schedule p x"]) == set()

@@ -123,3 +123,27 @@ def test_the_newest_point_of_health_is_the_last_that_was_kept(store: Store) -> N
     assert found["p"] == {"at": NOW, "score": 40.0, "issues": [{"kind": "health_drop"}]}
     assert sorted(found) == ["p", "q"]
     assert store.health.newest("prod") == {}
+
+
+def test_who_has_succeeded_for_its_moment_or_a_later_one(store: Store) -> None:
+    minute = 60 * SECOND
+    moments = {"p": None, "early": NOW - minute, "same": NOW, "late": NOW + minute}
+    for name, moment in moments.items():
+        run_id = new_run_id()
+        begun = RunStarted(run_id, name, NOW + minute, environment="dev", kind="run", nominal_at=moment)
+        store.record_event(begun)
+        ended = RunFinished(run_id, name, NOW + 2 * minute, environment="dev", status="succeeded", kind="run")
+        store.record_event(ended)
+    for name, status, kind in (("failed", "failed", "run"), ("checked", "succeeded", "check")):
+        run_id = new_run_id()
+        store.record_event(RunStarted(run_id, name, NOW + minute, environment="dev", kind=kind))
+        store.record_event(
+            RunFinished(run_id, name, NOW + 2 * minute, environment="dev", status=status, kind=kind)
+        )
+    asked = dict.fromkeys([*moments, "failed", "checked", "never"], NOW)
+    assert store.tally.succeeded("dev", asked) == {"p", "same", "late"}  # p: from when it began
+    assert store.tally.succeeded("dev", dict.fromkeys(asked, NOW + minute)) == {"p", "late"}
+    # each by its own moment, whoever's is the first
+    assert store.tally.succeeded("dev", {"same": NOW + SECOND, "early": NOW - 90 * minute}) == {"early"}
+    assert store.tally.succeeded("prod", asked) == set()
+    assert store.tally.succeeded("dev", {}) == set()
