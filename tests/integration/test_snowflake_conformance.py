@@ -44,6 +44,10 @@ class TestSnowflake(SinkSuite):
                 s.publish("SELECT uuid() AS u", "r2", table=TableName("mart", "u"))
             assert s.sink.columns(TableName("mart", "u")) is None
 
+    @pytest.mark.slow  # the emulator takes more than a minute for forty publishes
+    def test_many_processes_publish_at_once_and_none_fails(self, warehouse: Warehouse) -> None:
+        super().test_many_processes_publish_at_once_and_none_fails(warehouse)
+
     @pytest.mark.xfail(
         raises=DestinationError, strict=True, reason="the emulator puts names into its own SQL as they are"
     )
