@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.integration.working import lives
 
+from sluiceway.orchestrate.backfill import request
 from sluiceway.orchestrate.requests import request_of
 from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.project import find_pipeline, load_project
@@ -31,10 +33,11 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 SEED = int(os.environ.get("SLUICEWAY_CHAOS_SEED") or 0) or random.SystemRandom().randrange(1, 10_000)
-BLOWS, CALM = 45.0, 120.0
+BLOWS, CALM = 45.0, 180.0
 """Seconds of chaos, and the most that it may take afterwards."""
 SETTINGS = "project: test\norchestrate: {heartbeat: 0.5s, lost_after: 3s, stop_grace: 1s, poison: 1000}\n"
 EVERY = 3
+DAYS = 12
 STEPS = """
 import time
 
@@ -137,6 +140,11 @@ def chaos(request: pytest.FixtureRequest, make_project: Callable[..., ProjectOnD
     files["pipelines/ticks.yml"] = pipeline(
         "ticks", "moment: current_timestamp", f"schedule: {{every: {EVERY}s, catchup: all}}\n"
     )
+    files["pipelines/after.yml"] = pipeline(
+        "after", "moment: current_timestamp",
+        f"schedule: {{every: {2 * EVERY}s, catchup: all}}\ndepends_on: ['pipeline:ticks']\n",
+    )  # fmt: skip
+    files["pipelines/span.yml"] = pipeline("span", 'begun: ":interval_start"', "max_active_runs: 3\n")
     project = make_project(files, settings=SETTINGS + metadata)
     made = Chaos(project, server)
     yield made, project
@@ -150,12 +158,29 @@ def asked_for(store: Store, project: ProjectOnDisk) -> dict[str, list[int]]:
     for number in range(18):
         name = f"p{number % 3}"
         config = PipelineConfig.load(find_pipeline(loaded, name))
-        request = request_of(config, "manual", payload={"vars": {"job": number}})
+        asked = request_of(config, "manual", payload={"vars": {"job": number}})
         needs = (number - 1,) if number % 5 == 4 else ()
-        requests.append(type(request)(**{**vars(request), "needs": needs}))
+        requests.append(replace(asked, needs=needs))
         numbers[name].append(number)
     store.queue.put("dev", requests, datetime.now(UTC))
     return numbers
+
+
+def intervals(project: ProjectOnDisk) -> list[str]:
+    """A backfill, three intervals at a time: the begin of each."""
+    begun = request(load_project(project.folder), "dev", "span", "2026-01-01", "2026-01-13", every="1d")
+    assert begun.queued == DAYS
+    return [f"2026-01-{day:02d} 00:00:00.000000" for day in range(1, DAYS + 1)]
+
+
+def moments(store: Store, project: ProjectOnDisk, name: str, every: int) -> None:
+    """All that were due since the first, each published once."""
+    jobs = store.queue.jobs("dev", pipeline=name, limit=None)
+    due = sorted(datetime.fromisoformat(job["nominal_at"]) for job in jobs)
+    assert len(due) > BLOWS / every / 2, "the schedulers hardly lived"
+    assert due == [due[0] + n * timedelta(seconds=every) for n in range(len(due))]
+    published = [row[0].astimezone(UTC) for row in project.rows(f"mart.{name}", "moment")]
+    assert published == sorted([*due, *due])
 
 
 def test_every_run_is_published_once_whatever_is_killed(chaos: tuple[Chaos, ProjectOnDisk]) -> None:
@@ -163,6 +188,7 @@ def test_every_run_is_published_once_whatever_is_killed(chaos: tuple[Chaos, Proj
     print(f"SLUICEWAY_CHAOS_SEED={SEED}")
     store = Store.open(load_project(project.folder).metadata)
     numbers = asked_for(store, project)
+    days = intervals(project)
     end = time.monotonic() + BLOWS
     while time.monotonic() < end:
         made.wait(made.dice.uniform(0.3, 1.7))
@@ -182,12 +208,9 @@ def test_every_run_is_published_once_whatever_is_killed(chaos: tuple[Chaos, Proj
     for name, wanted in numbers.items():
         found = [row[0] for row in project.rows(f"mart.{name}", "job")]
         assert sorted(map(int, found)) == sorted(wanted * 2)
-    jobs = store.queue.jobs("dev", pipeline="ticks", limit=None)
-    due = sorted(datetime.fromisoformat(job["nominal_at"]) for job in jobs)
-    assert len(due) > BLOWS / EVERY / 2, "the schedulers hardly lived"
-    assert due == [due[0] + n * timedelta(seconds=EVERY) for n in range(len(due))]
-    published = [row[0].astimezone(UTC) for row in project.rows("mart.ticks", "moment")]
-    assert published == sorted([*due, *due])
+    moments(store, project, "ticks", EVERY)
+    moments(store, project, "after", 2 * EVERY)
+    assert [row[0] for row in project.rows("mart.span", "begun")] == sorted([*days, *days])
 
     assert {run["status"] for run in store.runs(limit=None)} == {"succeeded"}
     assert not [pid for pid in made.runs() if lives(pid)]

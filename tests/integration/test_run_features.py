@@ -476,3 +476,13 @@ def test_check_judges_a_plain_scan_in_place_and_says_what_metadata_proves(make_p
     assert result.samples["range:v"] == [{"v": "-1"}]
     assert not project.exists("mart.a")
     assert explain(project.resolve("a"))["summary"].endswith("4 proven from metadata")
+
+
+def test_a_variable_that_is_a_text_becomes_a_column(make_project):
+    text = (
+        "pipeline: a\nvariables: {region: EU}\nsources: {s: {type: csv, path: s.csv}}\n"
+        'transform: [{derive: {region: ":region"}}]\nrules: [{not_null: id}]\ndestination: {table: mart.a}\n'
+    )
+    project = make_project({"pipelines/a.yml": text, "s.csv": "id\n1\n2\n"})
+    assert project.run("a").status == "succeeded"
+    assert project.rows("mart.a") == [(1, "EU"), (2, "EU")]

@@ -135,8 +135,7 @@ class DuckDBEngine:
         if _is_reader(rows):
             return self._stage_reader(name, folder, rows)
         sql = rows if isinstance(rows, str) else render(rows, "duckdb")
-        # PREPARE-like parameters can't stand in DESCRIBE: NULLs have the same shape
-        found = self.columns(_PARAMETER.sub("NULL", sql) if parameters else sql)
+        found = self.columns(self._typed(sql, parameters))
         body, options = sql, f"FORMAT parquet, {_KEPT if keep else _SPOOLED}, RETURN_STATS"
         if bad is not None:
             bad = bad if isinstance(bad, str) else render(bad, "duckdb")
@@ -147,6 +146,20 @@ class DuckDBEngine:
             options += ", PER_THREAD_OUTPUT, OVERWRITE_OR_IGNORE"
         statement = f"COPY ({body}) TO {literal(str(folder))} ({options})"
         return self._stage(name, folder, found, self.query(statement, parameters))
+
+    def _typed(self, sql: str, parameters: Mapping[str, Any] | None) -> str:
+        """Parameters can't stand in DESCRIBE: NULLs of their types have the same shape."""
+        used = _used(sql, parameters)
+        if not used:
+            return sql
+        asked = ", ".join(f"typeof(${name})" for name in used)
+        types = dict(zip(used, self.query(f"SELECT {asked}", used)[0], strict=True))
+
+        def null(match: re.Match[str]) -> str:
+            name = match[1]
+            return f"CAST(NULL AS {types[name]})" if used.get(name) is not None else "NULL"
+
+        return _PARAMETER.sub(null, sql)
 
     def _stage_reader(self, name: str, folder: Path, reader: pa.RecordBatchReader) -> Stage:
         view = f"_reader_{threading.get_ident()}"
