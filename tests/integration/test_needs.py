@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.integration.clocked import MINUTE, START, Clocked
 
+from sluiceway.orchestrate.scheduler import AT_ONCE
+
 if TYPE_CHECKING:
     from sluiceway.store.queue import Claim
 
@@ -66,6 +68,24 @@ def test_what_needs_a_run_that_did_not_succeed_is_skipped_until_it_does(clocked:
     jobs = [job for job in reversed(clocked.store.queue.jobs("dev")) if job["pipeline"] == "mart"]
     assert [job["status"] for job in jobs] == ["skipped", "skipped", "succeeded", "succeeded"]
     assert jobs[0]["error"]["message"] == "raw, which it needs, was blocked"
+
+
+def test_a_tick_queues_a_part_of_what_is_due_at_once_and_the_next_one_the_rest(clocked: Clocked) -> None:
+    """In order too: what is needed by one of the first is queued by its tick or by one before."""
+    clocked.pipeline("a000", "'*/10 * * * *'", 'depends_on: ["pipeline:z"]')
+    for n in range(1, AT_ONCE + 1):
+        clocked.pipeline(f"a{n:03d}", "'*/10 * * * *'")
+    clocked.pipeline("z", "'*/10 * * * *'")
+    scheduler = clocked.open()
+    scheduler.tick(START + MINUTE, clocked.store)
+    now = START + 10 * MINUTE
+    assert len(scheduler.tick(now, clocked.store)) == AT_ONCE
+    assert scheduler.behind
+    assert scheduler.tick(now, clocked.store) == ["z", "a000"]
+    assert not scheduler.behind
+    assert scheduler.tick(now, clocked.store) == []
+    waiting = clocked.store.queue.jobs("dev", pipeline="a000")
+    assert waiting[0]["waiting"] == 1
 
 
 def test_each_moment_that_is_made_up_for_has_its_own(clocked: Clocked) -> None:

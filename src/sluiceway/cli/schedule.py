@@ -46,7 +46,9 @@ def run(options: Options, once: bool, metrics_port: int | None, metrics_host: st
             scheduler.run()
         return
     with Store.open(project.metadata) as store:
-        queued = scheduler.tick(datetime.now(UTC), store)
+        queued = scheduler.tick(now := datetime.now(UTC), store)
+        while scheduler.behind:
+            queued += scheduler.tick(now, store)
     options.console.say(f"queued: {', '.join(queued) or 'nothing is due'}")
     options.console.document({"queued": queued})
 

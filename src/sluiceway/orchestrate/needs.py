@@ -42,6 +42,11 @@ class Needs:
             for entry in entries
             if entry.config.depends_on
         }
+        self._rank = _ranks(self._of)
+
+    def rank(self, name: str) -> int:
+        """What it needs has a lesser one; 0 in a circle, and where it needs nothing."""
+        return self._rank.get(name, 0)
 
     def of(self, name: str) -> tuple[str, ...]:
         """The pipelines that it needs itself."""
@@ -49,16 +54,25 @@ class Needs:
 
     def ordered(self, requests: Sequence[JobRequest]) -> list[JobRequest]:
         """Moment by moment, each after those that it waits for, so that it finds them in the queue. In a
-        circle nobody waits for those of the same moment."""
+        circle nobody does."""
         if not any(request.after for request in requests):
             return list(requests)
-        names = {request.pipeline for request in requests}
-        graph = {name: [need for need in self.of(name) if need in names] for name in sorted(names)}
-        try:
-            place = {name: n for n, name in enumerate(TopologicalSorter(graph).static_order())}
-        except CycleError:
-            return list(requests)
-        return sorted(requests, key=lambda r: (r.nominal_at or _NEVER, place[r.pipeline]))
+        return sorted(requests, key=lambda r: (r.nominal_at or _NEVER, self.rank(r.pipeline)))
+
+
+def _ranks(needs: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+    """How many steps the longest way to a pipeline has.
+
+    >>> _ranks({"c": ("b", "a"), "b": ("a",)})
+    {'a': 0, 'b': 1, 'c': 2}
+    """
+    ranks: dict[str, int] = {}
+    try:
+        for name in TopologicalSorter(needs).static_order():
+            ranks[name] = max((ranks[need] + 1 for need in needs.get(name, ())), default=0)
+    except CycleError:
+        return {}
+    return ranks
 
 
 def _wrong(entries: Sequence[Entry], broken: Mapping[Path, str]) -> SpecError | None:

@@ -44,6 +44,9 @@ LATE = timedelta(minutes=1)
 MOST = 500
 """Moments of one pipeline that ``catchup: all`` queues in one tick."""
 AHEAD = timedelta(days=1)
+AT_ONCE = 500
+"""Runs that one tick queues, about: of more that are due in one second the rest is the next tick's, which
+follows at once, so that workers get their turn at the queue in between."""
 _REFRESH = timedelta(seconds=5)
 _SWEEP = 60.0
 _FIRST = 2.0
@@ -63,7 +66,8 @@ class _State:
 
 
 class Scheduler:
-    """``tick(now)`` queues what is due; ``run()`` ticks each second until ``stop()``."""
+    """``tick(now)`` queues what is due; ``run()`` ticks each second until ``stop()``. ``behind``: more is due
+    than the last tick queued."""
 
     def __init__(self, project: Project, environment: str, *, say: Say = lambda _: None) -> None:
         self.project, self.environment = project, environment
@@ -71,7 +75,7 @@ class Scheduler:
         self.index = Index(project)
         self._say = say
         self._states: dict[str, _State] = {}
-        self._heap: list[tuple[datetime, str]] = []
+        self._heap: list[tuple[datetime, int, str]] = []
         self._refreshed: datetime | None = None
         self._ticked = False
         self._failed: BaseException | None = None
@@ -80,6 +84,7 @@ class Scheduler:
         self._waiting: list[_State] = []
         self._drops = Drops(project.folder, say)
         self._needs = Needs()
+        self.behind = False
 
     def stop(self) -> None:
         self._stopped.set()
@@ -106,7 +111,7 @@ class Scheduler:
             self._say({"event": "scheduler started", "scheduler": self.name})
             watch = threading.Thread(target=self._watch, name="watch", daemon=True)
             watch.start()
-            while not self._stopped.wait(every):
+            while not self._stopped.wait(0.0 if self.behind else every):
                 now = datetime.now(UTC)
                 try:
                     self.tick(now, store)
@@ -155,7 +160,7 @@ class Scheduler:
             return self._tick(now, store)
         except StoreError:
             # what was reckoned is ahead of what was written: begin again from that
-            self._refreshed = None
+            self._refreshed, self.behind = None, False
             self._states.clear()
             self._heap.clear()
             raise
@@ -165,13 +170,14 @@ class Scheduler:
             self._refresh(now, store)
         requests: list[JobRequest] = []
         touched: set[str] = set()
-        while self._heap and self._heap[0][0] <= now:
-            _, name = heapq.heappop(self._heap)
+        while self._heap and self._heap[0][0] <= now and len(requests) < AT_ONCE:
+            _, _, name = heapq.heappop(self._heap)
             state = self._states.get(name)
             if state is None or state.paused or state.next_at is None or state.next_at > now:
                 continue  # of an older schedule, or paused
             requests += self._due(state, now)
             touched.add(name)
+        self.behind = bool(self._heap) and self._heap[0][0] <= now
         requests += self._arrived(touched, now, store)
         return self._queue(requests, touched, now, store)
 
@@ -256,7 +262,8 @@ class Scheduler:
 
     def _plan(self, state: _State) -> None:
         if state.next_at is not None:
-            heapq.heappush(self._heap, (state.next_at, state.entry.name))
+            name = state.entry.name
+            heapq.heappush(self._heap, (state.next_at, self._needs.rank(name), name))
 
     # --- files and what was remembered ---
 
@@ -265,6 +272,8 @@ class Scheduler:
         changed = self.index.refresh()
         if changed:
             self._needs = Needs(self.index.entries.values(), self.index.broken)
+            self._heap = [(at, self._needs.rank(name), name) for at, _, name in self._heap]
+            heapq.heapify(self._heap)
             if (wrong := self._needs.error) is not None:
                 file = wrong.where and wrong.where.file
                 self._say({"event": "file broken", "file": file, "error": str(wrong)})
