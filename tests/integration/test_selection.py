@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -246,3 +247,24 @@ def test_state_chooses_what_was_changed_since_it_succeeded(chain: Any) -> None:
     )
     assert done.returncode == 2
     assert "there is no such state" in done.stderr
+
+
+def test_a_signal_ends_what_runs_and_begins_no_other(chain: Any) -> None:
+    """The first one tells them to stop, the second one ends them."""
+    step = 'transform: [{python: {function: "steps.slow:slow", columns: {id: BIGINT}}}]\n'
+    chain.write("steps/__init__.py", "")
+    chain.write("steps/slow.py", MEET.replace("def meet", "def slow").replace("< 2", "< 9"))
+    for name in "ad":
+        chain.write(f"pipelines/{name}.yml", pipeline(name, "{type: csv, path: s.csv}", step))
+    command = [sys.executable, "-m", "sluiceway", "run", "--select", "*", "--jobs", "2"]
+    process = subprocess.Popen([*command, "--project", str(chain.folder)], stderr=subprocess.PIPE, text=True)
+    here = chain.folder / "steps" / "here"
+    while not here.is_dir() or len(list(here.iterdir())) < 2:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert statuses(chain) == [("a", "cancelled"), ("b", "skipped"), ("c", "skipped"), ("d", "cancelled")]
+    assert not chain.exists("mart.a")
