@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from scripts.servers import free_port
@@ -25,6 +24,9 @@ from tests.integration.orchestrated import (
 
 from sluiceway.integrations.exporting import exported
 from sluiceway.spec.project import load_project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.slow
 

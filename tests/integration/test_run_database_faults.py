@@ -4,7 +4,6 @@ visible, and the next run gives what a run that never failed gives."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,8 @@ from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from scripts.servers import Server
     from tests.integration.conftest import ProjectOnDisk
 

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import pytest
+from tests.integration.commanded import meet
 
 
 def pipeline(name: str, source: str, rule: str = "") -> str:
@@ -98,21 +99,6 @@ def test_exclude_takes_away(chain: Any) -> None:
 
 
 BLOCKS = "rules: [{range: {column: id, max: 0}}]\n"
-MEET = '''\
-"""Go on when all are here: who went alone would wait for ever."""
-import os, pathlib, time
-
-def meet(batches):
-    here = pathlib.Path(__file__).parent / "here"
-    here.mkdir(exist_ok=True)
-    (here / str(os.getpid())).touch()
-    end = time.monotonic() + 60
-    while len(list(here.iterdir())) < 2:
-        if time.monotonic() > end:
-            raise RuntimeError("the other did not come")
-        time.sleep(0.01)
-    yield from batches
-'''
 
 
 def retried(project: Any, group: str) -> tuple[int, dict[str, str]]:
@@ -136,7 +122,7 @@ def test_what_needs_nothing_of_one_another_runs_at_once(chain: Any) -> None:
     """Two that wait for each other, in processes of their own; the others as they may."""
     step = 'transform: [{python: {function: "steps.meet:meet", columns: {id: BIGINT}}}]\n'
     chain.write("steps/__init__.py", "")
-    chain.write("steps/meet.py", MEET)
+    chain.write("steps/meet.py", meet(2))
     for name in "ad":
         chain.write(f"pipelines/{name}.yml", pipeline(name, "{type: csv, path: s.csv}", step))
     assert run(chain, "--select", "*", "--jobs", "2") == (0, dict.fromkeys("abcd", "succeeded"))
@@ -251,9 +237,9 @@ def test_state_chooses_what_was_changed_since_it_succeeded(chain: Any) -> None:
 
 def test_a_signal_ends_what_runs_and_begins_no_other(chain: Any) -> None:
     """The first one tells them to stop, the second one ends them."""
-    step = 'transform: [{python: {function: "steps.slow:slow", columns: {id: BIGINT}}}]\n'
+    step = 'transform: [{python: {function: "steps.slow:meet", columns: {id: BIGINT}}}]\n'
     chain.write("steps/__init__.py", "")
-    chain.write("steps/slow.py", MEET.replace("def meet", "def slow").replace("< 2", "< 9"))
+    chain.write("steps/slow.py", meet(9))
     for name in "ad":
         chain.write(f"pipelines/{name}.yml", pipeline(name, "{type: csv, path: s.csv}", step))
     command = [sys.executable, "-m", "sluiceway", "run", "--select", "*", "--jobs", "2"]

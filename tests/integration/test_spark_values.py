@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.spark_parity import SETTINGS, located, on_both, table
@@ -12,6 +11,9 @@ from sluiceway.duck import ident, open_duckdb
 from sluiceway.engines.spark_types import crossing
 from sluiceway.errors import EngineError, PlanError
 from sluiceway.run.runner import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
 

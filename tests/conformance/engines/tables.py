@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["batches", "write_tables"]
 

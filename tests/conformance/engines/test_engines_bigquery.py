@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +10,8 @@ from sluiceway.errors import ConfigError, PlanError
 from sluiceway.testing import PIPELINES, checksum, outcome, same_on, write_project, write_sources
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scripts.emulators import Emulator
 
 pytestmark = [pytest.mark.bigquery, pytest.mark.slow]
