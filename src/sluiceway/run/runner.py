@@ -29,6 +29,7 @@ from sluiceway.exchange import PublishOrder, Verdict
 from sluiceway.ids import new_run_id
 from sluiceway.plan.build import names_read
 from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish, PythonStep, Stage, Transform
+from sluiceway.run.aftermath import acknowledge
 from sluiceway.run.execute import Execution, Judged
 from sluiceway.run.facts import dataset_of, edges_of, sql_of, summarise
 from sluiceway.run.gate import decide, shortened
@@ -162,6 +163,8 @@ class _Run:
     def _over(self) -> None:
         """The status is settled, the locks are given back, and no timeout of the run counts any more."""
         before = dict(self.bus.failures)
+        for bus in () if self.opened is None else self.opened.owed:
+            self.result.notes += bus.over()  # first: they ended before this one
         self.result.notes += self.bus.over()
         if self.bus.failures != before:
             self.store.record_failures(self.run_id, self.bus.failures)
@@ -243,6 +246,7 @@ class _Run:
             holder=None if self.dry_run else holder,
             keep=lambda: self.keep_staging,
         ) as opened:
+            opened.owed += [] if self.opened is None else self.opened.owed  # of an earlier try
             self.opened = opened
             if not self.dry_run:
                 begun = settle(self.store, opened, self.run_id)
@@ -266,8 +270,7 @@ class _Run:
             self.result.status = "succeeded"
             self.result.records.published, self.result.records.late = receipt.published, receipt.late
             self.result.snapshot = receipt.snapshot
-            self.store.mark(self.run_id, "succeeded", snapshot=receipt.snapshot)
-            self.store.record_receipt(self.pipeline.environment.name, receipt)
+            acknowledge(self.store, opened, receipt)
             return True
         return False
 
