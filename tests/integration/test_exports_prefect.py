@@ -48,7 +48,8 @@ def write(made: Any) -> None:
 def settings(made: Any) -> dict[str, str]:
     from scripts.orchestrators import QUIET
 
-    return {"PREFECT_HOME": str(made.folder / "prefect"), **QUIET}
+    patient = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}  # other tests run beside it
+    return {"PREFECT_HOME": str(made.folder / "prefect"), **patient, **QUIET}
 
 
 WHOLE = """
@@ -145,9 +146,10 @@ def running(made: Any, *command: str, **more: str) -> Iterator[None]:
 
 WAITING = """
 from prefect.client.orchestration import get_client
-with get_client(sync_client=True) as client:
-    runs = client.read_flow_runs()
-    flows = {flow.id: flow.name for flow in client.read_flows()}
+from prefect.client.schemas.sorting import FlowRunSort
+with get_client(sync_client=True) as client:  # its server takes no null for what is left out
+    runs = client.read_flow_runs(sort=FlowRunSort.ID_DESC, limit=200)
+    flows = {run.flow_id: client.read_flow(run.flow_id).name for run in runs}
 print(sorted(flows[run.flow_id] for run in runs if not run.auto_scheduled))
 """
 
