@@ -163,8 +163,7 @@ class _Run:
     def _over(self) -> None:
         """The status is settled, the locks are given back, and no timeout of the run counts any more."""
         before = dict(self.bus.failures)
-        for bus in () if self.opened is None else self.opened.owed:
-            self.result.notes += bus.over()  # first: they ended before this one
+        self.result.notes += () if self.opened is None else self.opened.over()  # they ended before this one
         self.result.notes += self.bus.over()
         if self.bus.failures != before:
             self.store.record_failures(self.run_id, self.bus.failures)
