@@ -56,6 +56,10 @@ class Resolved:
     fingerprints: dict[str, str | None] = field(default_factory=dict)
     owed: list[EventBus] = field(default_factory=list)
 
+    def over(self) -> tuple[str, ...]:
+        """Locks are given back: whoever waited for that acts; what could not be done is said."""
+        return tuple(said for bus in self.owed for said in bus.over())
+
     def plan(self, *, count_reads: bool = False, store: Store | None = None, run_id: str = "") -> Plan:
         """The plan over what was found. ``store``: the metadata store, if it is open; ``run_id``: the run
         that is planned, which is no part of its own history."""

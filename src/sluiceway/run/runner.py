@@ -131,8 +131,7 @@ class _Run(Telling):
         if not self.keep_staging and not self.stripped:
             self._put_away(partial(shutil.rmtree, ignore_errors=True))
         before = dict(self.bus.failures)
-        for bus in () if self.opened is None else self.opened.owed:
-            self.result.notes += bus.over()  # first: they ended before this one
+        self.result.notes += () if self.opened is None else self.opened.over()  # they ended before this one
         self.result.notes += self.bus.over()
         if self.bus.failures != before:
             self.store.record_failures(self.run_id, self.bus.failures)
