@@ -219,12 +219,18 @@ BOMB = (
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("engine", ["duckdb", "warehouse"])
 @pytest.mark.parametrize("when", ["a row in the middle", "the commit"])
 def test_a_session_that_dies_in_the_middle_of_a_publish(
-    database: tuple[Server, str], make_project: Any, when: str
+    database: tuple[Server, str], make_project: Any, when: str, engine: str
 ) -> None:
     server, name = database
     project = into_database(make_project)
+    settings = (project.folder / "sluiceway.yml").read_text("utf-8")
+    assert "    warehouse: " in settings
+    project.write(
+        "sluiceway.yml", settings.replace("    warehouse: ", f"    engine: {engine}\n    warehouse: ")
+    )
     project.write("data/a.csv", "id,v\n")
     server.execute(
         "CREATE SCHEMA mart",

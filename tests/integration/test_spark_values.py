@@ -137,6 +137,25 @@ def test_what_spark_holds_it_reads_itself(make_project: Any) -> None:
     assert not crossing(location.schema)
 
 
+def test_a_file_of_arrow_s_views_and_unsigned_integers(make_project: Any) -> None:
+    """As Polars writes them: what Spark has no type for comes back as what it was."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    project = make_project({"pipelines/a.yml": PARQUET + RULES}, settings=SETTINGS)
+    given = {
+        "k": pa.array([1, 2, 3], pa.int64()),
+        "s": pa.array(["x" * 40, "", None], pa.string_view()),
+        "u": pa.array([0, 2**64 - 1, None], pa.uint64()),
+    }
+    parquet.write_table(pa.table(given), project.folder / "a.parquet")
+    both = on_both(project)
+    both.same()
+    columns, rows = table(project.folder / "spark.duckdb")
+    assert "UBIGINT" in str(columns)
+    assert str(2**64 - 1) in str(rows)
+
+
 @pytest.mark.parametrize("make", [_parquet, _duckdb])
 @pytest.mark.parametrize("type_", ["hugeint", "uhugeint"])
 def test_integers_of_128_bits(make_project: Any, type_: str, make: Any) -> None:

@@ -70,7 +70,7 @@ def _sources(project: Path, batch: int = 0) -> None:
     write_sources(project, batch=batch)
     file = literal(str(project / "data" / "orders.parquet"))
     narrow = "CAST(wide % 1000000000000000 AS DECIMAL(38,10)) AS wide"
-    plain = "CASE WHEN NOT isfinite(ratio) OR ratio = 0 OR abs(ratio) BETWEEN 0.001 AND 1e15 THEN ratio END"
+    plain = "CASE WHEN NOT isfinite(ratio) OR ratio IN (-1.5, -0.5, 1.5, 2.5) THEN ratio END"
     with open_duckdb(threads=1) as con:
         con.execute(f"CREATE TABLE narrowed AS SELECT * REPLACE ({narrow}, {plain} AS ratio) FROM {file}")
         con.execute(f"COPY narrowed TO {file} (FORMAT parquet)")

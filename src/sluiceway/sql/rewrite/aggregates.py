@@ -58,7 +58,7 @@ def _avg(ctx: Context, node: Any, value: Any, over: Any) -> Any:
     return ctx.fill(mean_sql(ctx.dialect, scale), t=total, n=count)
 
 
-_MEANS = {"spark": "DOUBLE", "postgres": "FLOAT8", "snowflake": "FLOAT", "bigquery": "FLOAT64"}
+_MEANS = {"spark": "DOUBLE", "postgres": "FLOAT8", "snowflake": "FLOAT"}
 """The float of each engine."""
 _WHOLE = 2**51
 """Below it a float holds a whole number and half of one."""
@@ -73,7 +73,7 @@ def mean_sql(dialect: str, scale: int) -> str:
     that is made a float before it is divided is rounded twice, and every fifth mean would differ in its
     last bit. Below 2**51 digits' worth the same division is said in floats. Above it PostgreSQL divides
     to 80 digits; Spark to ``scale + 11``, which is more than a float holds of sums up to
-    ``10 ** (27 - scale)`` of fewer than 10**10 values. The others round twice there, as does Spark beyond.
+    ``10 ** (27 - scale)`` of fewer than 10**10 values. Snowflake rounds twice there, as does Spark beyond.
 
     >>> print(mean_sql("snowflake", 2))  # doctest: +NORMALIZE_WHITESPACE
     CASE WHEN abs(:t) < 22517998136852.48 THEN round(CAST(:t AS FLOAT) * 1E2) / (:n * 1E2)
