@@ -8,6 +8,7 @@ import pytest
 from tests.conformance.dialects.answers import HERE, Answers, rows_of, same_rows
 from tests.conformance.dialects.cases import EXPRESSIONS
 from tests.conformance.dialects.queries import QUERIES
+from tests.conformance.dialects.varied import varied
 
 from sluiceway.schema import Schema
 from sluiceway.sql.names import bind_tables
@@ -34,7 +35,7 @@ def test_an_expression_means_the_same(engine: Engine, answers: Answers, group: s
     assert theirs == mine
 
 
-@pytest.mark.parametrize("text", QUERIES)
+@pytest.mark.parametrize("text", [*QUERIES, *varied(130)])
 def test_a_query_gives_the_same_rows(engine: Engine, duck: Duck, text: str) -> None:
     if engine.dialect == "postgres" and any(word in text for word in STRUCTS):
         pytest.skip("PostgreSQL holds no struct")
