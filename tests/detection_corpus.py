@@ -10,8 +10,8 @@ personal data; None: it must not be found.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tests.detection_values import (
     COUNTRIES,
@@ -59,6 +59,9 @@ from tests.detection_values import (
     version,
     version3,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.acceptance.test_demo import _invoke, demo  # noqa: F401
 
 from sluiceway.duck import literal, open_duckdb
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MONTHS = range(1, 13)
 

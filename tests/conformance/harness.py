@@ -11,12 +11,11 @@ import shutil
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway import plugins
 from sluiceway.connectors.base import ConnectorContext, Sink
@@ -25,6 +24,9 @@ from sluiceway.engines.base import EngineSettings
 from sluiceway.engines.duckdb import DuckDBEngine
 from sluiceway.exchange import QUARANTINE_COLUMNS, PublishOrder, Receipt, Staged, Verdict
 from sluiceway.schema import TableName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["T0", "Session", "Warehouse"]
 

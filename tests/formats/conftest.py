@@ -4,10 +4,8 @@ runs this folder in the environment of scripts/spark41.py. Elsewhere everything 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from scripts import spark41
@@ -16,6 +14,10 @@ from tests.integration.conftest import ProjectOnDisk
 from sluiceway.duck import open_duckdb
 from sluiceway.engines.base import EngineSettings
 from sluiceway.engines.spark_session import open_session, stop_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 KINDS = ("delta", "iceberg")
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.databases import into, write_parquet
@@ -14,6 +13,9 @@ from sluiceway.engines.base import EngineSettings
 from sluiceway.engines.spark import SparkEngine
 from sluiceway.errors import PlanError
 from sluiceway.run.resolve import open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

@@ -6,10 +6,12 @@ import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.cli.app import invoke
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PIPELINE = """\
 pipeline: a

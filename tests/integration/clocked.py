@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.events import RunFinished, RunStarted
 from sluiceway.ids import new_run_id
 from sluiceway.orchestrate.scheduler import Scheduler
 from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 START = datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

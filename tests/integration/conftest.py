@@ -6,11 +6,9 @@ import os
 import shutil
 import subprocess
 import textwrap
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +24,9 @@ from sluiceway.spec.project import find_pipeline, load_project
 from sluiceway.spec.resolve import environment_of, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from scripts.servers import Server
 
     from sluiceway.run.result import RunResult

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.base import ConnectorContext
@@ -17,6 +15,9 @@ from sluiceway.exchange import PublishOrder, Receipt, Staged, Verdict
 from sluiceway.schema import TableName
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from scripts.servers import Server
 
 STARTED = datetime(2026, 3, 1, 12)  # noqa: DTZ001 naive and in UTC, as everywhere

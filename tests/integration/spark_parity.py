@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.base import Read
@@ -13,6 +12,8 @@ from sluiceway.run.resolve import open_source
 from sluiceway.run.runner import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sluiceway.errors import SluicewayError
     from sluiceway.exchange import Location
     from sluiceway.run.result import RunResult

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +13,9 @@ from sluiceway.alerts.dispatch import raise_alert, resolve_alert
 from sluiceway.alerts.model import Alert
 from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.postgres
 

@@ -8,10 +8,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.commanded import sluiceway, work
 
 EVENTS = """\
 pipeline: events
@@ -29,19 +29,6 @@ def events(make_project: Any) -> Any:
     return make_project(
         {"pipelines/events.yml": EVENTS.replace("MODE", "merge"), "data/e.csv": "\n".join(["id,at,v", *rows])}
     )
-
-
-def sluiceway(folder: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "sluiceway", *arguments, "--json", "--project", str(folder)],
-        capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
-    if code:
-        document["said"] = done.stdout
-    return document
 
 
 def days(project: Any) -> list[tuple[Any, ...]]:
@@ -124,20 +111,14 @@ def test_a_cancelled_backfill_runs_no_more(events: Any) -> None:
     made = sluiceway(events.folder, "backfill", "start", "events", *RANGE, "--detach")
     assert made["queued"] == 4
     assert sluiceway(events.folder, "backfill", "cancel", made["id"])["cancelled"] == 4
-    worker = [sys.executable, "-m", "sluiceway", "worker", "--until-idle", "--project", str(events.folder)]
-    subprocess.run(worker, check=True, timeout=60)
+    work(events.folder)
     assert not events.exists("mart.events")
-
-
-def work(project: Any) -> None:
-    worker = [sys.executable, "-m", "sluiceway", "worker", "--until-idle", "--project", str(project.folder)]
-    subprocess.run(worker, check=True, timeout=120, capture_output=True)
 
 
 def test_a_paused_backfill_waits_and_goes_on(events: Any) -> None:
     made = sluiceway(events.folder, "backfill", "events", *RANGE, "--detach")  # without the word start
     assert sluiceway(events.folder, "backfill", "pause", made["id"])["held"] == 4
-    work(events)  # which ends, although four runs wait
+    work(events.folder)  # which ends, although four runs wait
     assert not events.exists("mart.events")
     assert sluiceway(events.folder, "backfill", "list")["backfills"][0]["state"] == "paused"
     done = sluiceway(events.folder, "backfill", "resume", made["id"])

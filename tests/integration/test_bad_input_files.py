@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.badinput import PIPELINE, refused, run, sluiceway
 
 from sluiceway.errors import SourceError
 from sluiceway.events import NodeStarted
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BROKEN = b'id,name,x\n1,bob,1.5\n2,"al,""x""",2\n3,z\nx4,r,4\n5,q,5,6\n6,caf\xe9,6\n7,"unt"x,7\n8,ok,8\n'
 """Good are 1, 2 and 8; the others lack or have too many values, a number, an encoding, a quote."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 from tests.integration.badinput import Told, run, sluiceway
 
 from sluiceway.run.runner import run as run_pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 URL_PASSWORD = "planted-in-a-url-1"
 ODD_PASSWORD = "pl@nted/in:a-url 2"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.conformance.harness import TABLE, Warehouse
@@ -14,6 +14,9 @@ from tests.conformance.sinks import THREE, TWO, SinkSuite
 
 from sluiceway.errors import DestinationError
 from sluiceway.schema import TableName
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.bigquery, pytest.mark.slow]
 

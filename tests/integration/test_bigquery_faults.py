@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.conformance.harness import Warehouse
 from tests.conformance.sinks import TWO
 from tests.integration.proxy import CommitCutter
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.bigquery, pytest.mark.slow]
 

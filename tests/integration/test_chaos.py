@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +27,8 @@ from sluiceway.spec.project import find_pipeline, load_project
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from scripts.servers import Server
     from tests.integration.conftest import ProjectOnDisk
 

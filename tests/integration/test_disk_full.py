@@ -8,9 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +22,9 @@ from sluiceway.spec.project import find_pipeline, load_project
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from tests.integration.conftest import ProjectOnDisk
 
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]

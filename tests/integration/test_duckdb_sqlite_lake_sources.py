@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.conformance.harness import Warehouse
@@ -18,6 +16,10 @@ from sluiceway.engines.base import EngineSettings
 from sluiceway.engines.duckdb import DuckDBEngine
 from sluiceway.errors import PlanError, SluicewayError, SourceError
 from sluiceway.exchange import Cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 ROWS = (
     "SELECT range::BIGINT AS id, 'n' || range AS name, "

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from scripts.servers import free_port
@@ -25,6 +24,9 @@ from tests.integration.orchestrated import (
 
 from sluiceway.integrations.exporting import exported
 from sluiceway.spec.project import load_project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +48,8 @@ def write(made: Any) -> None:
 def settings(made: Any) -> dict[str, str]:
     from scripts.orchestrators import QUIET
 
-    return {"PREFECT_HOME": str(made.folder / "prefect"), **QUIET}
+    patient = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120"}  # other tests run beside it
+    return {"PREFECT_HOME": str(made.folder / "prefect"), **patient, **QUIET}
 
 
 WHOLE = """
@@ -143,9 +146,10 @@ def running(made: Any, *command: str, **more: str) -> Iterator[None]:
 
 WAITING = """
 from prefect.client.orchestration import get_client
-with get_client(sync_client=True) as client:
-    runs = client.read_flow_runs()
-    flows = {flow.id: flow.name for flow in client.read_flows()}
+from prefect.client.schemas.sorting import FlowRunSort
+with get_client(sync_client=True) as client:  # its server takes no null for what is left out
+    runs = client.read_flow_runs(sort=FlowRunSort.ID_DESC, limit=200)
+    flows = {run.flow_id: client.read_flow(run.flow_id).name for run in runs}
 print(sorted(flows[run.flow_id] for run in runs if not run.auto_scheduled))
 """
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.conformance.harness import TABLE, Session, Warehouse
 
 from sluiceway.errors import DestinationError
 from sluiceway.exchange import Cursor, Scd2
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

@@ -9,15 +9,17 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sluiceway import logs
 from sluiceway.events import EventBus, RunStarted
 from sluiceway.secrets import register_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FILES = {
     "a.csv": "id,v\n1,5\n2,-3\n",

@@ -7,12 +7,10 @@ import re
 import subprocess
 import threading
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -30,6 +28,10 @@ from sluiceway.spec.project import load_project
 from sluiceway.store.queue import JobRequest
 from sluiceway.store.store import Store
 from sluiceway.store.tally import BUCKETS, Runs, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 FILES = {

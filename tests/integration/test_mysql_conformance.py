@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,8 @@ from tests.conformance.sinks import SinkSuite
 from tests.integration.databases import empty_mariadb
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scripts.servers import Server
 
 pytestmark = pytest.mark.mysql

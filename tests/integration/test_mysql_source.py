@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time as clock
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +19,8 @@ from sluiceway.errors import PlanError, SourceError, SpecError
 from sluiceway.exchange import Cursor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scripts.servers import Server
 
     from sluiceway.connectors.mysql import MysqlSource

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +14,9 @@ from tests.integration.clocked import MINUTE, START, Clocked
 from sluiceway.orchestrate.scheduler import AT_ONCE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from sluiceway.store.queue import Claim
 
 POOLS = {"default": 100}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sluiceway.errors import SpecError
 from sluiceway.spec.project import load_project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PIPELINE = """\
 pipeline: p

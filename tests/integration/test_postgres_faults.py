@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,8 @@ from sluiceway.exchange import Cursor, Receipt
 from sluiceway.schema import TableName
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from scripts.servers import Server
 
     from sluiceway.connectors.pgsink import PostgresSink

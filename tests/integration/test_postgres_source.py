@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -20,6 +18,9 @@ from sluiceway.errors import EngineError, PlanError, SourceError, SpecError
 from sluiceway.exchange import Cursor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from scripts.servers import Server
 
     from sluiceway.connectors.postgres import PostgresSource

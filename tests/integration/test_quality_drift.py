@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,9 @@ from sluiceway.quality.anomalies import anomalies
 from sluiceway.quality.drift import drift, drift_of_ranges, drift_of_snapshots
 from sluiceway.quality.ranges import parse_range
 from sluiceway.spec.project import load_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def normal(seed: int, n: int = 4000, mean: float = 0.0, scale: float = 1.0) -> Any:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,6 +17,10 @@ from sluiceway.events import RunFinished, RunStarted
 from sluiceway.quality.analytics import DataQualityAnalytics, analyze_quality_trends
 from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 INPUT = {"namespace": "file", "name": "/data/orders.csv", "source": "orders",

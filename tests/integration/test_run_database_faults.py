@@ -4,7 +4,6 @@ visible, and the next run gives what a run that never failed gives."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,8 @@ from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from scripts.servers import Server
     from tests.integration.conftest import ProjectOnDisk
 
@@ -218,12 +219,18 @@ BOMB = (
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("engine", ["duckdb", "warehouse"])
 @pytest.mark.parametrize("when", ["a row in the middle", "the commit"])
 def test_a_session_that_dies_in_the_middle_of_a_publish(
-    database: tuple[Server, str], make_project: Any, when: str
+    database: tuple[Server, str], make_project: Any, when: str, engine: str
 ) -> None:
     server, name = database
     project = into_database(make_project)
+    settings = (project.folder / "sluiceway.yml").read_text("utf-8")
+    assert "    warehouse: " in settings
+    project.write(
+        "sluiceway.yml", settings.replace("    warehouse: ", f"    engine: {engine}\n    warehouse: ")
+    )
     project.write("data/a.csv", "id,v\n")
     server.execute(
         "CREATE SCHEMA mart",

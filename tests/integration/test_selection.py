@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+from tests.integration.commanded import meet
 
 from sluiceway.spec.project import load_project
 from sluiceway.store.store import Store
@@ -100,21 +102,6 @@ def test_exclude_takes_away(chain: Any) -> None:
 
 
 BLOCKS = "rules: [{range: {column: id, max: 0}}]\n"
-MEET = '''\
-"""Go on when all are here: who went alone would wait for ever."""
-import os, pathlib, time
-
-def meet(batches):
-    here = pathlib.Path(__file__).parent / "here"
-    here.mkdir(exist_ok=True)
-    (here / str(os.getpid())).touch()
-    end = time.monotonic() + 60
-    while len(list(here.iterdir())) < 2:
-        if time.monotonic() > end:
-            raise RuntimeError("the other did not come")
-        time.sleep(0.01)
-    yield from batches
-'''
 
 
 def retried(project: Any, group: str) -> tuple[int, dict[str, str]]:
@@ -138,7 +125,7 @@ def test_what_needs_nothing_of_one_another_runs_at_once(chain: Any) -> None:
     """Two that wait for each other, in processes of their own; the others as they may."""
     step = 'transform: [{python: {function: "steps.meet:meet", columns: {id: BIGINT}}}]\n'
     chain.write("steps/__init__.py", "")
-    chain.write("steps/meet.py", MEET)
+    chain.write("steps/meet.py", meet(2))
     for name in "ad":
         chain.write(f"pipelines/{name}.yml", pipeline(name, "{type: csv, path: s.csv}", step))
     assert run(chain, "--select", "*", "--jobs", "2") == (0, dict.fromkeys("abcd", "succeeded"))
@@ -301,3 +288,24 @@ def test_a_run_is_run_again_where_and_as_it_was_called(chain: Any) -> None:
     code, _, said = called(chain, "runs", "retry", alone["run_id"])
     assert code == 0
     assert "--vars" in said  # they were not kept, and it says so
+
+
+def test_a_signal_ends_what_runs_and_begins_no_other(chain: Any) -> None:
+    """The first one tells them to stop, the second one ends them."""
+    step = 'transform: [{python: {function: "steps.slow:meet", columns: {id: BIGINT}}}]\n'
+    chain.write("steps/__init__.py", "")
+    chain.write("steps/slow.py", meet(9))
+    for name in "ad":
+        chain.write(f"pipelines/{name}.yml", pipeline(name, "{type: csv, path: s.csv}", step))
+    command = [sys.executable, "-m", "sluiceway", "run", "--select", "*", "--jobs", "2"]
+    process = subprocess.Popen([*command, "--project", str(chain.folder)], stderr=subprocess.PIPE, text=True)
+    here = chain.folder / "steps" / "here"
+    while not here.is_dir() or len(list(here.iterdir())) < 2:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert statuses(chain) == [("a", "cancelled"), ("b", "skipped"), ("c", "skipped"), ("d", "cancelled")]
+    assert not chain.exists("mart.a")

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from scripts import servers
+from scripts import installing, servers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,7 +74,7 @@ def test_a_killed_test_run_leaves_nothing(kind: str) -> None:
 
 
 def test_what_cant_be_installed_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "_is_installed", lambda kind: False)
-    monkeypatch.setattr(servers, "_root_prefix", lambda: None)
+    monkeypatch.setattr(installing, "is_installed", lambda kind: False)
+    monkeypatch.setattr(installing, "_root_prefix", lambda: None)
     with pytest.raises(servers.ServerUnavailableError, match="apt-get"):
         servers.install("postgres")

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.commanded import meet, sluiceway, work
 
 from sluiceway.errors import PlanError
 from sluiceway.spec.pipeline import PipelineConfig
@@ -28,21 +28,6 @@ transform:
 - python: {function: "steps.meet:meet", columns: {id: BIGINT, at: TIMESTAMP, v: BIGINT}}
 destination: {table: mart.events, mode: merge, primary_key: id, version: at}
 """
-MEET = '''\
-"""Go on when all are here: who went alone would wait for ever."""
-import os, pathlib, time
-
-def meet(batches):
-    here = pathlib.Path(__file__).parent / "here"
-    here.mkdir(exist_ok=True)
-    (here / str(os.getpid())).touch()
-    end = time.monotonic() + 60
-    while len(list(here.iterdir())) < MANY:
-        if time.monotonic() > end:
-            raise RuntimeError("the others did not come")
-        time.sleep(0.01)
-    yield from batches
-'''
 ONE_AT_A_TIME = '''\
 """Fail where another is here too."""
 import os, pathlib
@@ -62,25 +47,9 @@ def events(make_project: Any) -> Any:
     return make_project(
         {
             "pipelines/events.yml": EVENTS, "data/e.csv": "\n".join(["id,at,v", *rows]),
-            "steps/__init__.py": "", "steps/meet.py": MEET.replace("MANY", "4"),
+            "steps/__init__.py": "", "steps/meet.py": meet(4),
         }
     )  # fmt: skip
-
-
-def sluiceway(folder: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "sluiceway", *arguments, "--json", "--project", str(folder)],
-        capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
-
-
-def work(folder: Path, slots: int) -> None:
-    command = [sys.executable, "-m", "sluiceway", "worker", "--until-idle", "--slots", str(slots)]
-    subprocess.run([*command, "--project", str(folder)], check=True, timeout=180, capture_output=True)
 
 
 def days(project: Any) -> list[tuple[Any, ...]]:
@@ -104,13 +73,13 @@ def test_no_more_at_once_than_were_asked_for(events: Any) -> None:
 
 
 def test_an_ordinary_run_goes_beside_intervals_that_run_at_once(events: Any) -> None:
-    events.write("steps/meet.py", MEET.replace("MANY", "3"))
+    events.write("steps/meet.py", meet(3))
     made = sluiceway(
         events.folder, "backfill", "events", "--from", "2026-01-02", "--to", "2026-01-04",
         "--parallel", "2", "--detach",
     )  # fmt: skip
     sluiceway(events.folder, "schedule", "trigger", "events")
-    work(events.folder, 3)
+    work(events.folder, "--slots", "3")
     assert sluiceway(events.folder, "backfill", "show", made["id"])["jobs"] == {"succeeded": 2}
     assert sum(count for _, count in days(events)) == 240
 
@@ -120,10 +89,10 @@ def test_max_active_runs_lets_moments_run_at_once_where_no_cursor_is_moved(event
         "transform:\n", "transform:\n- filter: \"at < CURRENT_DATE\"\n"
     )  # fmt: skip
     events.write("pipelines/events.yml", f"{file}max_active_runs: 2\n")
-    events.write("steps/meet.py", MEET.replace("MANY", "2"))
+    events.write("steps/meet.py", meet(2))
     for day in (3, 4):
         sluiceway(events.folder, "schedule", "trigger", "events", "--at", f"2026-01-{day:02d}")
-    work(events.folder, 2)
+    work(events.folder, "--slots", "2")
     assert [run["status"] for run in sluiceway(events.folder, "runs", "list")["runs"]] == ["succeeded"] * 2
     assert [n for _, n in days(events)] == [24, 24, 24]
 
@@ -133,7 +102,7 @@ def test_runs_that_read_from_a_cursor_go_one_after_another_all_the_same(events: 
     events.write("steps/meet.py", ONE_AT_A_TIME)
     for _ in range(3):
         sluiceway(events.folder, "schedule", "trigger", "events")
-    work(events.folder, 3)
+    work(events.folder, "--slots", "3")
     assert [run["status"] for run in sluiceway(events.folder, "runs", "list")["runs"]] == ["succeeded"] * 3
 
 
@@ -161,7 +130,7 @@ def test_it_is_refused_where_the_last_to_end_would_win(events: Any, destination:
 def test_a_run_that_the_queue_still_has_is_left_to_it(events: Any) -> None:
     """Killed before it published, and waiting to be tried again: another run of the pipeline does not call it
     failed, and does not begin at its moment."""
-    events.write("steps/meet.py", MEET.replace("MANY", "9"))  # none gets beyond
+    events.write("steps/meet.py", meet(9))  # none gets beyond
     backfill = [sys.executable, "-m", "sluiceway", "backfill", "events", *RANGE, "--parallel", "4"]
     process = subprocess.Popen(
         [*backfill, "--project", str(events.folder)], stderr=subprocess.DEVNULL, start_new_session=True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +14,8 @@ from sluiceway.errors import DestinationError
 from sluiceway.schema import TableName
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scripts.emulators import Emulator
 
 pytestmark = pytest.mark.snowflake

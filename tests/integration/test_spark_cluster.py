@@ -7,9 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.killing import ROOT
@@ -19,6 +17,10 @@ from sluiceway.duck import open_duckdb
 from sluiceway.engines.base import EngineSettings
 from sluiceway.engines.spark_session import open_session
 from sluiceway.errors import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

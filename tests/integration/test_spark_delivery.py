@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +14,9 @@ from sluiceway.duck import open_duckdb
 from sluiceway.engines.base import EngineSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from scripts.servers import Server
 
 pytest.importorskip("pyspark", reason="no Spark: pyspark is not installed")

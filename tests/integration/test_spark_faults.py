@@ -11,9 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.badinput import refused, sluiceway
@@ -25,6 +24,9 @@ from sluiceway.duck import open_duckdb
 from sluiceway.engines.base import EngineSettings
 from sluiceway.engines.spark_session import open_session
 from sluiceway.errors import PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytest.importorskip("pyspark", reason="no Spark: pyspark is not installed")
 

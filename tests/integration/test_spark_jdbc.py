@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,8 @@ from sluiceway.duck import open_duckdb
 from sluiceway.run.runner import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from scripts.servers import Server
     from tests.integration.jdbc_child import Child
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.spark_parity import SETTINGS, located, on_both, table
@@ -12,6 +11,9 @@ from sluiceway.duck import ident, open_duckdb
 from sluiceway.engines.spark_types import crossing
 from sluiceway.errors import EngineError, PlanError
 from sluiceway.run.runner import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
 
@@ -133,6 +135,25 @@ def test_what_spark_holds_it_reads_itself(make_project: Any) -> None:
     location = located(project)
     assert location is not None
     assert not crossing(location.schema)
+
+
+def test_a_file_of_arrow_s_views_and_unsigned_integers(make_project: Any) -> None:
+    """As Polars writes them: what Spark has no type for comes back as what it was."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    project = make_project({"pipelines/a.yml": PARQUET + RULES}, settings=SETTINGS)
+    given = {
+        "k": pa.array([1, 2, 3], pa.int64()),
+        "s": pa.array(["x" * 40, "", None], pa.string_view()),
+        "u": pa.array([0, 2**64 - 1, None], pa.uint64()),
+    }
+    parquet.write_table(pa.table(given), project.folder / "a.parquet")
+    both = on_both(project)
+    both.same()
+    columns, rows = table(project.folder / "spark.duckdb")
+    assert "UBIGINT" in str(columns)
+    assert str(2**64 - 1) in str(rows)
 
 
 @pytest.mark.parametrize("make", [_parquet, _duckdb])

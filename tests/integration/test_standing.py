@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -15,6 +14,9 @@ from sluiceway.cli.app import invoke
 from sluiceway.errors import PlanError
 from sluiceway.run.standing import standing
 from sluiceway.spec.project import load_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROWS = [{"id": 1, "a": "x"}, {"id": 2, "a": None}]
 

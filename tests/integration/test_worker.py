@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.working import ORDERS, STEPS, Work, lives, pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 FAST = "orchestrate: {heartbeat: 1s, lost_after: 4s, stop_grace: 1s}\n"
 

@@ -7,7 +7,6 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,8 @@ from sluiceway.rules.trial import try_rule
 from sluiceway.schema import Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import duckdb
 
 COLUMNS = {"n": "INTEGER", "f": "DOUBLE", "s": "VARCHAR", "d": "DATE", "odd name": "VARCHAR"}

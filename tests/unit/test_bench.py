@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.anomalies import RATE, judged_right, measure
@@ -14,6 +13,8 @@ from bench.report import Table, summary
 from bench.workloads import same_counts, same_run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 

@@ -87,7 +87,7 @@ def _side_by_side(
         return _skipped(pipeline, because, group, dry_run=asked.dry_run).as_dict()
 
     together = Together(store, graph, asked, group, skipped=skipped, say=say)
-    with drained_by_signals(together.stop, together.stop):
+    with drained_by_signals(together.stop, together.kill):
         documents = together.run(chosen)
     return [{k: v for k, v in d.items() if k != "config"} for d in documents], set(map(_code, documents))
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sluiceway.connectors.dialects import SPARK
-from sluiceway.connectors.loading import _OLD, _WORK, NEW, _moment, _Names
+from sluiceway.connectors.loadnames import NEW, OLD, Names
+from sluiceway.connectors.loadscd2 import WORK, moment
 from sluiceway.exchange import PublishOrder, Scd2
 
 __all__ = ["Changes", "changes", "insert"]
@@ -34,7 +35,7 @@ def insert(
     Args:
         types: every column of the target with its type, as Spark spells it.
     """
-    n = _Names(SPARK, tuple(target), staging, tuple(columns), order, {})
+    n = Names(SPARK, tuple(target), staging, tuple(columns), order, {})
     values = ", ".join(_values(n, types, {}))
     listed = ", ".join(map(SPARK.ident, types))
     how = "OVERWRITE" if order.mode == "replace" else "INTO"
@@ -52,11 +53,11 @@ def changes(
     >>> print(changes(("m", "t"), "new", ["k"], order, {"k": "INT"}).merge.split(" WHEN ")[0])
     MERGE INTO `m`.`t` AS _sluiceway_t USING {} AS _sluiceway_s ON _sluiceway_t.`k` = _sluiceway_s._k0
     """
-    n = _Names(SPARK, tuple(target), staging, tuple(columns), order, {})
+    n = Names(SPARK, tuple(target), staging, tuple(columns), order, {})
     return _scd2(n, types, order.scd2 or Scd2()) if order.mode == "scd2" else _merge(n, types)
 
 
-def _values(n: _Names, types: Mapping[str, str], more: Mapping[str, str]) -> list[str]:
+def _values(n: Names, types: Mapping[str, str], more: Mapping[str, str]) -> list[str]:
     """A value for each column of the target: the batch's, one of ``more``, or NULL."""
     brought = {c.casefold(): n.column(NEW, c) for c in n.columns}
     brought |= {name.casefold(): value for name, value in more.items()}
@@ -80,7 +81,7 @@ def _marker(types: Mapping[str, str], op: str, keys: Sequence[str], mark: str, e
     return _row(op, keys, mark, ends, nothing).replace("SELECT ", "SELECT DISTINCT ", 1)
 
 
-def _applied(n: _Names, types: Mapping[str, str], conditions: Sequence[str], matched: Sequence[str]) -> str:
+def _applied(n: Names, types: Mapping[str, str], conditions: Sequence[str], matched: Sequence[str]) -> str:
     same = [f"_sluiceway_t.{SPARK.ident(k)} = _sluiceway_s._k{i}" for i, k in enumerate(n.order.key)]
     listed = ", ".join(map(SPARK.ident, types))
     values = ", ".join(f"_sluiceway_s._c{i}" for i in range(len(types)))
@@ -95,44 +96,42 @@ def _applied(n: _Names, types: Mapping[str, str], conditions: Sequence[str], mat
 _DELETED = "_op = 'delete' THEN DELETE"
 
 
-def _merge(n: _Names, types: Mapping[str, str]) -> Changes:
+def _merge(n: Names, types: Mapping[str, str]) -> Changes:
     version = n.order.version
     keys = [n.column(NEW, k) for k in n.order.key]
     none = ["NULL"] * len(keys)
     conditions, beaten, mark = [], "", "NULL"
     if version is not None:
-        new, old = n.column(NEW, version), n.column(_OLD, version)
+        new, old = n.column(NEW, version), n.column(OLD, version)
         mark = new
         target = f"_sluiceway_t.{SPARK.ident(version)}"
         conditions = [f"({target} IS NULL OR _sluiceway_s._mark >= {target})"]
         loses = f"{old} IS NOT NULL AND ({new} IS NULL OR {new} < {old})"
-        beaten = (
-            f" WHERE NOT EXISTS (SELECT 1 FROM {n.table} AS {_OLD} WHERE {n.keys(_OLD, NEW)} AND {loses})"
-        )
+        beaten = f" WHERE NOT EXISTS (SELECT 1 FROM {n.table} AS {OLD} WHERE {n.keys(OLD, NEW)} AND {loses})"
     gone = f"{_marker(types, _text('delete'), keys, mark, 'NULL')} FROM {n.new}"
     come = f"{_row(_text('insert'), none, 'NULL', 'NULL', _values(n, types, {}))} FROM {n.new}{beaten}"
     return Changes(f"{gone} UNION ALL {come}", _applied(n, types, conditions, [_DELETED]))
 
 
-def _scd2(n: _Names, types: Mapping[str, str], options: Scd2) -> Changes:
-    work, indexes = SPARK.ident(_WORK), range(len(n.order.key))
+def _scd2(n: Names, types: Mapping[str, str], options: Scd2) -> Changes:
+    work, indexes = SPARK.ident(WORK), range(len(n.order.key))
     of_work = [f"w.k{i}" for i in indexes]
     op = f"CASE WHEN w.t_ends = w.t_at THEN {_text('delete')} ELSE {_text('update')} END"
     parts = [f"{_marker(types, op, of_work, 'w.t_at', 'w.t_ends')} FROM {work} AS w WHERE w.is_new = 0"]
     if options.on_delete == "close":
-        now, begins = SPARK.literal(n.order.started_at), n.column(_OLD, options.valid_from)
+        now, begins = SPARK.literal(n.order.started_at), n.column(OLD, options.valid_from)
         op = f"CASE WHEN {begins} >= {now} THEN {_text('delete')} ELSE {_text('update')} END"
-        keys = [n.column(_OLD, k) for k in n.order.key]
+        keys = [n.column(OLD, k) for k in n.order.key]
         parts.append(
-            f"{_marker(types, op, keys, begins, now)} FROM {n.table} AS {_OLD} "
-            f"WHERE {n.column(_OLD, options.valid_to)} IS NULL "
-            f"AND NOT EXISTS (SELECT 1 FROM {n.new} WHERE {n.keys(_OLD, NEW)})"
+            f"{_marker(types, op, keys, begins, now)} FROM {n.table} AS {OLD} "
+            f"WHERE {n.column(OLD, options.valid_to)} IS NULL "
+            f"AND NOT EXISTS (SELECT 1 FROM {n.new} WHERE {n.keys(OLD, NEW)})"
         )
     values = _values(n, types, {options.valid_from: "w.t_at", options.valid_to: "w.t_ends"})
     joined = " AND ".join(f"w.k{i} = {n.column(NEW, k)}" for i, k in enumerate(n.order.key))
     parts.append(
         f"{_row(_text('insert'), ['NULL' for _ in indexes], 'NULL', 'NULL', values)} FROM {n.new} "
-        f"JOIN {work} AS w ON {joined} AND w.t_at = {_moment(n, options, NEW)} AND w.is_new = 1"
+        f"JOIN {work} AS w ON {joined} AND w.t_at = {moment(n, options, NEW)} AND w.is_new = 1"
     )
     begins, ends = SPARK.ident(options.valid_from), SPARK.ident(options.valid_to)
     matched = [_DELETED, f"_op = 'update' THEN UPDATE SET {ends} = _sluiceway_s._ends"]

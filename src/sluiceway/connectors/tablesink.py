@@ -24,7 +24,8 @@ from sluiceway.connectors.durable import file_key, link_or_copy, sync_folder, wr
 from sluiceway.connectors.fileledger import FileLedger
 from sluiceway.connectors.filerecords import receipt_json, receipt_of, same_count, statuses_json
 from sluiceway.connectors.ledger import new_receipt
-from sluiceway.connectors.loading import _WORK, check_order, load
+from sluiceway.connectors.loading import check_order, load
+from sluiceway.connectors.loadscd2 import WORK
 from sluiceway.connectors.tableformat import MARK, TableFormat, on_spark, table_sql
 from sluiceway.connectors.tablejournal import TableIntent
 from sluiceway.connectors.tableundo import kept_for_undo, undo, undo_place
@@ -226,9 +227,9 @@ class TableSink(FileLedger):
         for sql in plan.prepare:
             self._run(sql)
         if plan.prepare:
-            line = engine.stage("scd2_timeline", f"SELECT * FROM {SPARK.ident(_WORK)}")
+            line = engine.stage("scd2_timeline", f"SELECT * FROM {SPARK.ident(WORK)}")
             self._run(
-                f"CREATE OR REPLACE TEMPORARY VIEW {SPARK.ident(_WORK)} AS SELECT * FROM {line.relation}"
+                f"CREATE OR REPLACE TEMPORARY VIEW {SPARK.ident(WORK)} AS SELECT * FROM {line.relation}"
             )
         for check in plan.checks:
             check.enforce(int(engine.query(check.sql)[0][0]), str(order.table))

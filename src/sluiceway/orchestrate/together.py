@@ -84,11 +84,15 @@ class Together:
         self._wake = threading.Event()
         self._running: dict[str, RunProcess] = {}
         self._near: dict[str, frozenset[str]] = {}
-        self._stopped = False
+        self._stopped = self._killed = False
 
     def stop(self) -> None:
         """Begin nothing more, and tell what runs to stop. From signal handlers too, which take no lock."""
         self._stopped = True
+
+    def kill(self) -> None:
+        """The same, and end what runs now."""
+        self._stopped = self._killed = True
 
     def run(self, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
         """Each after those that it needs, in the order that is given.
@@ -103,7 +107,7 @@ class Together:
             while waiting or self._running:
                 if self._stopped:
                     for process in self._running.values():
-                        process.stop("cancel")
+                        process.kill("cancel") if self._killed else process.stop("cancel")
                 for name, document in self._ended():
                     found[name] = document
                     self._say(document)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sluiceway.connectors.base import Sink, Source
     from sluiceway.engines.base import Engine, EngineSettings
+    from sluiceway.events import EventBus
     from sluiceway.exchange import Cursor
     from sluiceway.plan.nodes import Plan
     from sluiceway.spec.model import Pipeline
@@ -38,7 +39,8 @@ _ENGINE_SHARE = 0.6
 @dataclass
 class Resolved:
     """Everything that is open for one run. ``datasets``: tables of the warehouse that SQL names;
-    ``state``: the marks of incremental sources, not asked for where there is none."""
+    ``state``: the marks of incremental sources, not asked for where there is none; ``owed``: who was told of
+    runs that could not say themselves that they had been published, and is to hear that they are over."""
 
     pipeline: Pipeline
     engine: Engine
@@ -52,6 +54,11 @@ class Resolved:
     staging: Path
     engine_settings: EngineSettings
     fingerprints: dict[str, str | None] = field(default_factory=dict)
+    owed: list[EventBus] = field(default_factory=list)
+
+    def over(self) -> tuple[str, ...]:
+        """Locks are given back: whoever waited for that acts; what could not be done is said."""
+        return tuple(said for bus in self.owed for said in bus.over())
 
     def plan(self, *, count_reads: bool = False, store: Store | None = None, run_id: str = "") -> Plan:
         """The plan over what was found. ``store``: the metadata store, if it is open; ``run_id``: the run

@@ -31,6 +31,7 @@ from sluiceway.exchange import PublishOrder, Verdict
 from sluiceway.ids import new_run_id
 from sluiceway.plan.build import names_read
 from sluiceway.plan.nodes import AuditGate, AuditSource, Extract, Plan, Publish, PythonStep, Stage, Transform
+from sluiceway.run.aftermath import acknowledge
 from sluiceway.run.execute import Execution, Judged
 from sluiceway.run.fetched import Fetched, strip
 from sluiceway.run.gate import decide, shortened
@@ -130,6 +131,7 @@ class _Run(Telling):
         if not self.keep_staging and not self.stripped:
             self._put_away(partial(shutil.rmtree, ignore_errors=True))
         before = dict(self.bus.failures)
+        self.result.notes += () if self.opened is None else self.opened.over()  # they ended before this one
         self.result.notes += self.bus.over()
         if self.bus.failures != before:
             self.store.record_failures(self.run_id, self.bus.failures)
@@ -231,6 +233,7 @@ class _Run(Telling):
             lane=self.ticket.lane,
             keep=lambda: self.keep_staging or self.again,
         ) as opened:
+            opened.owed += [] if self.opened is None else self.opened.owed  # of an earlier try
             self.opened = opened
             if not self.dry_run:
                 begun = settle(self.store, opened, self.run_id)
@@ -255,8 +258,7 @@ class _Run(Telling):
             self.result.status = "succeeded"
             self.result.records.published, self.result.records.late = receipt.published, receipt.late
             self.result.snapshot = receipt.snapshot
-            self.store.mark(self.run_id, "succeeded", snapshot=receipt.snapshot)
-            self.store.record_receipt(self.pipeline.environment.name, receipt)
+            acknowledge(self.store, opened, receipt)
             return True
         return False
 

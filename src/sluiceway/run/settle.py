@@ -63,11 +63,12 @@ def _clear(opened: Resolved, run_id: str) -> None:
 
 
 def _committed(store: Store, opened: Resolved, run_id: str) -> bool:
-    """Whether a run has a receipt; then it is recorded as succeeded."""
+    """Whether a run has a receipt; then it is recorded as succeeded, and told of."""
+    from sluiceway.run.aftermath import acknowledge
+
     receipts = opened.sink.receipts(run_id=run_id)
     for receipt in receipts[:1]:
-        store.mark(run_id, "succeeded", snapshot=receipt.snapshot)
-        store.record_receipt(opened.pipeline.environment.name, receipt)
+        acknowledge(store, opened, receipt)
     return bool(receipts)
 
 

@@ -117,8 +117,8 @@ _STEPS = {
       lag(amount) OVER (PARTITION BY customer ORDER BY seen, id) AS before,
       rank() OVER (ORDER BY amount) AS nulls_last,
       dense_rank() OVER (ORDER BY ratio DESC) AS nan_first,
-      row_number() OVER (ORDER BY note NULLS FIRST, id) AS by_bytes,
-      sum(amount) OVER (PARTITION BY status ORDER BY seen) AS running FROM _
+      sum(amount) OVER (PARTITION BY status ORDER BY seen) AS running,
+      row_number() OVER (ORDER BY note NULLS FIRST, id) AS by_bytes FROM _
 """,
     "queried": """\
   - sql: >

@@ -167,13 +167,30 @@ class Python(Step):
                 hint="declare what it gives: columns: {NAME: TYPE}",
             )
         try:
-            arrays = [batch.column(given.index(field.name)).cast(field.type) for field in wanted]
+            arrays = [_as(batch.column(given.index(field.name)), field.type) for field in wanted]
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise EngineError(
                 f"the python step {self.function} gave a value that does not fit: {error}",
                 hint="declare the types it gives: columns: {NAME: TYPE}",
             ) from error
         return pa.RecordBatch.from_arrays(arrays, schema=wanted)
+
+
+def _as(values: Any, type_: Any) -> Any:
+    """Cast; lists with views go by their values, for pyarrow 26 casts them to lists that lack some."""
+    import pyarrow as pa
+
+    if _has_list_view(values.type):
+        return pa.array(values.to_pylist(), type_)
+    return values.cast(type_)
+
+
+def _has_list_view(type_: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_list_view(type_) or pa.types.is_large_list_view(type_):
+        return True
+    return any(_has_list_view(type_.field(i).type) for i in range(type_.num_fields))
 
 
 def _forget(module_name: str, project: Path) -> None:

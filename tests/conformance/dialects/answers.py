@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 from tests.conformance.dialects import edge
@@ -14,6 +13,9 @@ from sluiceway.schema import Schema
 from sluiceway.sql.primitives import lower
 from sluiceway.sql.safe import parse_expression, parse_select
 from sluiceway.sql.translate import translate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["HERE", "SCHEMAS", "Answers", "rows_of", "same_rows", "written"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,8 @@ from sluiceway.connectors.sfsession import SfSession
 from sluiceway.sql.sessions import POSTGRES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from scripts.emulators import Emulator
     from scripts.servers import Server
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import decimal
 import math
 import struct
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tests.conformance.dialects import edge
 
 from sluiceway.connectors.sftypes import sf_type
 from sluiceway.duck import ident, open_duckdb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 __all__ = ["BigQuery", "Duck", "Engine", "MariaDB", "Postgres", "Snowflake", "Spark", "plain"]
 

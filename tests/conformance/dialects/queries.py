@@ -11,6 +11,10 @@ SAMPLE_QUERIES: tuple[str, ...] = (
         "min(s), max(s), min(d), max(d), min(dt), max(ts), min(b), max(b), max(u), min(n) FROM edge "
         "GROUP BY b"
     ),
+    (
+        "SELECT k // 3 AS g, avg(k * 6151 % 99991 * 0.01) AS cents, avg((k * 6151 % 99991 * 12.3457)"
+        "::DECIMAL(38,10)) AS long, avg(k * 76912345678912345) AS whole FROM edge GROUP BY g"
+    ),
     "SELECT k, i FROM edge QUALIFY row_number() OVER (PARTITION BY i ORDER BY k) = 1",
     "SELECT s, count(*) AS c FROM edge GROUP BY ALL HAVING c > 1 ORDER BY ALL",
     "SELECT a.k FROM edge a ANTI JOIN edge b ON a.i = b.j",
@@ -32,6 +36,11 @@ QUERIES: tuple[str, ...] = (
         "FROM edge"
     ),
     "SELECT sum(i), avg(i), min(i), count(*), max(s) FROM edge WHERE k < 0",
+    "SELECT avg(n), avg(bi), avg(n) FILTER (WHERE k < 0) FROM edge",
+    (
+        "SELECT k, avg(k * 6151 % 99991 * 0.01) OVER (ORDER BY k) AS a, avg((k * 6151 % 99991)"
+        "::DECIMAL(24,18)) OVER (PARTITION BY i) AS b FROM edge"
+    ),
     "SELECT s, t, sum(k) FROM edge GROUP BY ROLLUP (s, t)",
     "SELECT b, c, sum(k) FROM edge GROUP BY CUBE (b, c)",
     "SELECT b, c, sum(k) FROM edge GROUP BY GROUPING SETS ((b), (c), ())",

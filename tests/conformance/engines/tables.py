@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["batches", "write_tables"]
 
@@ -36,7 +38,8 @@ _readable = st.sampled_from(
 ) | st.from_regex(r"[+-]?[0-9]{1,12}([.][0-9]{1,4})?", fullmatch=True)  # fmt: skip
 _floats = st.sampled_from(
     [0.0, 1.0, -1.5, 0.1, 2.5, 1e16, 1e23, 5e-324, 1.7976931348623157e308, math.nan, math.inf, -math.inf]
-) | st.floats(width=64, allow_subnormal=False).filter(lambda v: v != 0)
+) | st.floats(width=64, allow_nan=False, allow_subnormal=False).filter(lambda v: v != 0)
+"""One NaN: of those with a sign DuckDB writes it, and no other engine has them (docs/dialects.md)."""
 _wide = st.sampled_from(
     [Decimal(0), Decimal("1.5"), Decimal("-0.0000000001"), Decimal("9999999999999999999999999999.9999999999")]
 ) | st.integers(-(10**38) + 1, 10**38 - 1).map(lambda v: Decimal(v).scaleb(-10, _EXACT))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +16,9 @@ from sluiceway.duck import open_duckdb
 from sluiceway.testing import Outcome, checksum, differences, outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from scripts.servers import Server
 
 pytestmark = pytest.mark.slow

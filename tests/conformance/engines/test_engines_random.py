@@ -5,7 +5,6 @@ A few examples with `make test`, always the same ones; more and other ones with 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,7 @@ from tests.conformance.engines.tables import batches, write_tables
 from sluiceway.testing import same_on
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conformance.engines.tables import Row

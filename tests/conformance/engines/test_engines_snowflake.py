@@ -6,14 +6,14 @@ understood and put together rightly, not that Snowflake rounds or orders as Duck
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.conformance.engines.variants import runs_of, write_without
 from tests.integration.snowflakes import PASSWORD, new_database
 
 from sluiceway.errors import PlanError
-from sluiceway.testing import PIPELINES, outcome, same_on, write_project, write_sources
+from sluiceway.testing import outcome, same_on, write_project, write_sources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,19 +48,12 @@ REFUSED = {
 """Pipeline -> what it is refused for."""
 
 
-def _without_patterns(name: str) -> str:
-    text = re.sub(r"  - pattern:.*\n(    .*\n)*", "", PIPELINES[name].text)
-    assert text != PIPELINES[name].text
-    return re.sub(rf"(pipeline: |mart\.){name}\b", rf"\1{name}_without", text)
-
-
 @pytest.fixture(scope="module")
 def project(snowflake: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("parity")
     write_project(folder, SETTINGS)
     for name in ("judged", "merged"):
-        file = folder / "pipelines" / f"{name}_without.yml"
-        file.write_text(_without_patterns(name), encoding="utf-8")
+        write_without(folder, name, "- pattern:")
     with pytest.MonkeyPatch.context() as patch:
         for key, value in {
             "PORT": str(snowflake.port), "PASSWORD": PASSWORD, "BESIDE": new_database(),
@@ -73,7 +66,7 @@ def project(snowflake: Emulator, tmp_path_factory: pytest.TempPathFactory) -> An
 @pytest.mark.parametrize("name", EQUAL)
 def test_snowflake_pushed_down_gives_what_duckdb_gives(project: Path, name: str) -> None:
     same_on(
-        project, name, "beside", "inside", runs=PIPELINES[name.removesuffix("_without")].runs,
+        project, name, "beside", "inside", runs=runs_of(name),
         before=lambda batch: write_sources(project, batch=batch),
     )  # fmt: skip
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -21,6 +20,9 @@ from sluiceway.testing import (
     write_project,
     write_sources,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TWO = """\
 project: parity

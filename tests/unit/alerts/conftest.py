@@ -6,11 +6,9 @@ import json
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +17,9 @@ from sluiceway.alerts.model import Alert
 from sluiceway.spec.project import load_project
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
     from sluiceway.spec.model import Project
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +16,9 @@ from sluiceway.errors import SpecError
 from sluiceway.exchange import PublishOrder, Scd2
 from sluiceway.schema import TableName
 from sluiceway.secrets import redact
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 T0 = datetime(2026, 1, 1)  # noqa: DTZ001 naive and in UTC, as everywhere
 HOSTILE = ["it's", "back\\slash", "a\nb", "`tick`", "\\'; DROP TABLE x; --", "é\t\x00", '"']

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,9 @@ from sluiceway.connectors.files import fits_integer
 from sluiceway.connectors.jsontypes import fits_nested
 from sluiceway.duck import literal, open_duckdb
 from sluiceway.errors import DestinationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlglot
@@ -11,6 +10,10 @@ import sqlglot
 from sluiceway.connectors.types import leaves
 from sluiceway.engines.base import EngineSettings, Stage
 from sluiceway.engines.duckdb import DuckDBEngine, scan_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 SPOOLS = DuckDBEngine.capabilities.spools
 assert SPOOLS is not None

@@ -8,13 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.openlineage_spec import SPECS, validator
@@ -27,6 +25,10 @@ from sluiceway.integrations.openlineage import INTEGRATION, build_finish, build_
 from sluiceway.integrations.openlineage_facets import FACETS
 from sluiceway.secrets import register_secret
 from sluiceway.spec.model import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUN = new_run_id()

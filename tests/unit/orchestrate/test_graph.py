@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,9 @@ from sluiceway.errors import ConfigError, SpecError
 from sluiceway.orchestrate.graph import Graph, Node
 from sluiceway.orchestrate.select import chosen
 from sluiceway.spec.project import load_project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 
 def node(name: str, *reads: str, pipelines: tuple[str, ...] = (), tags: tuple[str, ...] = ()) -> Node:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -14,6 +13,8 @@ from sluiceway.quality.profile import profile, profile_of
 from sluiceway.run.standing import standing
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sluiceway.quality.model import Profile
 
 

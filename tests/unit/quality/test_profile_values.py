@@ -7,7 +7,6 @@ import math
 import random
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -17,6 +16,8 @@ import pytest
 from sluiceway.quality.profile import profile
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sluiceway.quality.model import ColumnProfile, Profile
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -21,6 +20,9 @@ from sluiceway.rules.base import RuleContext
 from sluiceway.rules.trial import try_rule
 from sluiceway.schema import Column, Schema
 from sluiceway.spec.entries import parse_entries
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 

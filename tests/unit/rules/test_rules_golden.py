@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,8 @@ from sluiceway.rules.trial import statements, try_rule
 from sluiceway.schema import Column, Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import duckdb
 
 FOLDER = Path(__file__).parents[2] / "golden" / "rules"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,9 @@ from sluiceway.schema import Schema
 from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.project import load_project
 from sluiceway.spec.resolve import resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GB = 10**9
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import random
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +15,9 @@ from sluiceway.spec.contract_diff import compare_contracts
 from sluiceway.spec.contract_lint import Problem, lint, lint_file
 from sluiceway.spec.odcs_write import with_rules
 from sluiceway.spec.yaml import Document, KeyPath, read_yaml, read_yaml_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HEAD = "version: 1.0.0\napiVersion: v3.1.0\nkind: DataContract\nid: c\nstatus: active\n"
 TABLE = "schema:\n  - name: t\n    properties:\n"

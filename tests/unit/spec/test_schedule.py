@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise, takewhile
-from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from sluiceway.errors import SpecError
 from sluiceway.spec.pipeline import PipelineConfig
 from sluiceway.spec.schedule import ScheduleConfig, ScheduleSpec, schedule_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BEGIN, END = datetime.fromisoformat("2020-01-01"), datetime.fromisoformat("2030-01-01")
 AMSTERDAM, NEW_YORK, LORD_HOWE = "Europe/Amsterdam", "America/New_York", "Australia/Lord_Howe"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,16 +12,12 @@ from sluiceway.errors import StoreError
 from sluiceway.store.queue import Claim, JobRequest, Queue
 from sluiceway.store.store import Store
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 POOLS = {"default": 1_000}
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/m.db" if sqlite else request.getfixturevalue("postgres_url")
-    with Store.open(url) as opened:
-        yield opened
 
 
 def put(store: Store, *requests: JobRequest) -> list[int | None]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -20,6 +18,10 @@ from sluiceway.exchange import Cursor, Receipt
 from sluiceway.ids import new_run_id
 from sluiceway.secrets import register_secret
 from sluiceway.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 INPUT = {

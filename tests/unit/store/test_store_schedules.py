@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from sluiceway.store.queue import JobRequest
-from sluiceway.store.store import Store
+
+if TYPE_CHECKING:
+    from sluiceway.store.store import Store
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/m.db" if sqlite else request.getfixturevalue("postgres_url")
-    with Store.open(url) as opened:
-        yield opened
 
 
 def row(name: str, **more: Any) -> dict[str, Any]:

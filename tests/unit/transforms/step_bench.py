@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluiceway import plugins
 from sluiceway.duck import ident, open_duckdb
@@ -13,6 +12,9 @@ from sluiceway.sql.primitives import lower
 from sluiceway.sql.safe import check_supported, tables_of
 from sluiceway.sql.typing import describe
 from sluiceway.transforms.base import Step, StepContext
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 HERE = Where("pipelines/p.yml", 7, "transform[0]")
 CLOCK = "2026-11-23 05:06:07.000000"

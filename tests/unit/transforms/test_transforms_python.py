@@ -70,6 +70,25 @@ def test_declared_columns_set_order_and_types(project: Any) -> None:
     assert run(step, folder, schema, batch(1)) == [{"double": 2.0, "id": 1, "name": "n1"}]
 
 
+def test_views_come_out_as_the_plain_types_that_every_engine_has(project: Any) -> None:
+    """Arrow's string_view and list_view, which Spark lacks; Polars makes them."""
+    folder, module = project(
+        "def fn(batches):\n    for b in batches:\n"
+        "        yield b.append_column('view', pa.array(['x' * 40, None], pa.string_view()))"
+        ".append_column('list', pa.array([[1], [2, 3]], pa.list_view(pa.uint64())))\n"
+    )
+    columns = {"id": "integer", "name": "text", "view": "text", "list": "ubigint[]"}
+    step: Any = parse("python", {"function": f"{module}:fn", "columns": columns})
+    schema = step.output_schema(IN, folder)
+    reader = step.run([batch(1, 2)], schema, folder)
+    assert reader.schema.field("view").type == pa.string()
+    assert reader.schema.field("list").type == pa.list_(pa.uint64())
+    assert [(r["view"], r["list"]) for r in reader.read_all().to_pylist()] == [
+        ("x" * 40, [1]),
+        (None, [2, 3]),
+    ]
+
+
 def test_a_table_may_come_back(project: Any) -> None:
     folder, module = project("def fn(batches):\n    return pa.Table.from_batches(list(batches))\n")
     step: Any = parse("python", f"{module}:fn")

@@ -11,7 +11,7 @@ from sluiceway.sql.rewrite.operators import as_boolean
 if TYPE_CHECKING:
     from sluiceway.sql.rewrite.context import Context
 
-__all__ = ["AGGREGATE_CALLS", "AGGREGATE_NODES"]
+__all__ = ["AGGREGATE_CALLS", "AGGREGATE_NODES", "mean_sql"]
 
 _NUMBERS = ("integer", "decimal", "float")
 
@@ -48,19 +48,52 @@ def _avg(ctx: Context, node: Any, value: Any, over: Any) -> Any:
     group = ctx.family(value)
     if group not in (*_NUMBERS, "null"):
         raise ctx.refuse(node, "an average of this type is not the same on", "cast it to a number first")
+    count = over(exp.Count(this=value.copy()))
     if group == "float":
         total = over(exp.Sum(this=ctx.cast(value, "DOUBLE")))
-    else:
-        scale = f"DECIMAL(38, {_scale(ctx.type(value))})"
-        total = over(exp.Sum(this=ctx.fill(f"CAST(:x AS {scale})", x=value)))
-    count = over(exp.Count(this=value.copy()))
-    return ctx.fill(
-        "CAST(:t AS DOUBLE) / nullif(:n, 0)",
-        "CAST(:t AS FLOAT8) / nullif(:n, 0)",
-        "CAST(:t AS FLOAT) / nullif(:n, 0)",
-        t=total,
-        n=count,
-    )
+        plain = (f"CAST(:t AS {float_}) / nullif(:n, 0)" for float_ in ("DOUBLE", "FLOAT8", "FLOAT"))
+        return ctx.fill(*plain, t=total, n=count)
+    scale = _scale(ctx.type(value))
+    total = over(exp.Sum(this=ctx.fill(f"CAST(:x AS DECIMAL(38, {scale}))", x=value)))
+    return ctx.fill(mean_sql(ctx.dialect, scale), t=total, n=count)
+
+
+_MEANS = {"spark": "DOUBLE", "postgres": "FLOAT8", "snowflake": "FLOAT"}
+"""The float of each engine."""
+_WHOLE = 2**51
+"""Below it a float holds a whole number and half of one."""
+_POWERS = 22
+"""10 to no higher power is a float."""
+
+
+def mean_sql(dialect: str, scale: int) -> str:
+    """The float nearest to the exact sum ``:t``, of this scale, through the number ``:n`` of values.
+
+    DuckDB divides whole numbers, the sum's digits by ``n * 10 ** scale``, and rounds once. A decimal sum
+    that is made a float before it is divided is rounded twice, and every fifth mean would differ in its
+    last bit. Below 2**51 digits' worth the same division is said in floats. Above it PostgreSQL divides
+    to 80 digits; Spark to ``scale + 11``, which is more than a float holds of sums up to
+    ``10 ** (27 - scale)`` of fewer than 10**10 values. Snowflake rounds twice there, as does Spark beyond.
+
+    >>> print(mean_sql("snowflake", 2))  # doctest: +NORMALIZE_WHITESPACE
+    CASE WHEN abs(:t) < 22517998136852.48 THEN round(CAST(:t AS FLOAT) * 1E2) / (:n * 1E2)
+    ELSE CAST(:t AS FLOAT) / nullif(:n, 0) END
+    """
+    name = _MEANS[dialect]
+    if dialect == "postgres":
+        return "CAST(CAST(:t AS NUMERIC(160, 80)) / nullif(:n, 0) AS FLOAT8)"
+    twice = f"CAST(:t AS {name}) / nullif(:n, 0)"
+    cases = []
+    if 0 < scale <= _POWERS:
+        digits = f"{_WHOLE:0{scale + 1}d}"
+        bound = f"{digits[:-scale]}.{digits[-scale:]}"
+        cases.append(f"abs(:t) < {bound} THEN round(CAST(:t AS {name}) * 1E{scale}) / (:n * 1E{scale})")
+    if dialect == "spark" and scale <= _POWERS:
+        quotient = f"CAST(:t AS DECIMAL(27, {scale})) / CAST(:n AS DECIMAL(10, 0))"
+        fits = f"abs(:t) < 1{'0' * (27 - scale)} AND :n < 10000000000"
+        above = "" if scale else f"abs(:t) > {_WHOLE} AND "
+        cases.append(f"{above}{fits} THEN CAST({quotient} AS DOUBLE)")
+    return f"CASE {' '.join(f'WHEN {case}' for case in cases)} ELSE {twice} END" if cases else twice
 
 
 def _scale(type_: str) -> int:
