@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from tests.integration.commanded import meet
 
+from sluiceway.spec.project import load_project
+from sluiceway.store.store import Store
+
 
 def pipeline(name: str, source: str, rule: str = "") -> str:
     return (
@@ -233,6 +236,58 @@ def test_state_chooses_what_was_changed_since_it_succeeded(chain: Any) -> None:
     )
     assert done.returncode == 2
     assert "there is no such state" in done.stderr
+
+
+def called(project: Any, *arguments: str) -> tuple[int, dict[str, Any], str]:
+    command = [sys.executable, "-m", "sluiceway", *arguments, "--json", "--project", str(project.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+ASKED = 'transform: [{sql: "SELECT *, :w AS w FROM s"}]\n'
+
+
+def test_a_run_is_run_again_where_and_as_it_was_called(chain: Any) -> None:
+    """Of a selection the variables are known; what ran in prod is not run in dev, and a check publishes
+    nothing later."""
+    lakes = "".join(f"  {e}: {{warehouse: {{type: ducklake, path: {e}}}}}\n" for e in ("dev", "prod"))
+    chain.write("sluiceway.yml", f"project: test\nenvironments:\n{lakes}")
+    chain.write("pipelines/a.yml", pipeline("a", "{type: csv, path: s.csv}", ASKED + BLOCKS))
+    code, found, _ = called(chain, "run", "--select", "a", "--env", "prod", "--vars", "w=7", "--full-refresh")
+    assert code == 3
+    run_id = found["runs"][0]["run_id"]
+    code, wrong, _ = called(chain, "runs", "retry", run_id, "--env", "dev")
+    assert code == 2
+    assert "prod" in wrong["error"]["message"]
+    code, made, _ = called(chain, "runs", "retry", run_id)
+    assert code == 0
+    with Store.open(load_project(chain.folder).metadata) as store:
+        (job,) = store.queue.jobs()
+        assert (job["environment"], job["run_id"]) == ("prod", made["run_id"])
+        assert job["payload"] == {"vars": {"w": 7}, "full_refresh": True}
+        assert job["group_id"] == found["group"]
+    called(chain, "runs", "cancel", made["run_id"], "--env", "prod")
+    code, again, _ = called(chain, "runs", "retry", made["run_id"])  # it never began, so no run has its id
+    assert code == 0
+    with Store.open(load_project(chain.folder).metadata) as store:
+        (job,) = store.queue.jobs(run_id=again["run_id"])
+        assert job["payload"]["vars"] == {"w": 7}
+        before = len(store.queue.jobs())
+
+    called(chain, "run", "a", "--dry-run", "--vars", "w=7")
+    _, listed, _ = called(chain, "runs", "list", "--limit", "1")
+    code, wrong, _ = called(chain, "runs", "retry", listed["runs"][0]["run_id"])
+    assert code == 2
+    assert "check" in wrong["error"]["hint"]
+    with Store.open(load_project(chain.folder).metadata) as store:
+        assert len(store.queue.jobs()) == before
+
+    code, alone, _ = called(chain, "run", "a", "--vars", "w=7")
+    assert code == 3
+    code, _, said = called(chain, "runs", "retry", alone["run_id"])
+    assert code == 0
+    assert "--vars" in said  # they were not kept, and it says so
 
 
 def test_a_signal_ends_what_runs_and_begins_no_other(chain: Any) -> None:

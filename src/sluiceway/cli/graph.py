@@ -44,7 +44,8 @@ def command(
     names = graph.names
     if selected or exclude:
         names = chosen(graph, selected or ("*",), exclude, project.folder, states_of(options, project))
-    edges = [(need, name) for name in names for need in graph.upstream(name) if need in names]
+    shown = set(names)
+    edges = [(need, name) for name in names for need in graph.upstream(name) if need in shown]
     if form == "dot":
         options.console.say("\n".join(_dot(names, edges)))
     elif form == "mermaid":

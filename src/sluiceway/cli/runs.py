@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from sluiceway.cli.options import Options, common, moment_of
-
-if TYPE_CHECKING:
-    from sluiceway.spec.model import Project
+from sluiceway.cli.retry import retry
 
 __all__ = ["command"]
 
@@ -190,77 +188,4 @@ def cancel(options: Options, run: str) -> None:
     options.console.document({"run_id": run, "cancelled": bool(waiting), "stopping": bool(running)})
 
 
-@command.command()
-@click.argument("run", metavar="RUN|GROUP")
-@common
-def retry(options: Options, run: str) -> int:
-    """Run RUN again, out of the queue: the same moment, interval and variables, as a new run.
-
-    Of a GROUP, which `run --select` names, what failed and what was skipped for it is run here and now, and
-    what succeeded is not.
-    """
-    from dataclasses import replace
-    from datetime import UTC, datetime
-
-    from sluiceway.errors import ConfigError
-    from sluiceway.ids import new_run_id
-    from sluiceway.orchestrate.requests import request_of
-    from sluiceway.spec.pipeline import PipelineConfig
-    from sluiceway.spec.project import find_pipeline
-    from sluiceway.store.queue import ENDED
-    from sluiceway.store.store import Store
-
-    project = options.project()
-    environment = options.environment_of(project).name
-    with Store.open(project.metadata) as store:
-        group = store.groups.one(run)
-        if group is not None:
-            return _rest(options, project, group, store.groups.last(run))
-        jobs = store.queue.jobs(environment, run_id=run, limit=1)
-        if jobs and jobs[0]["status"] not in ENDED:
-            raise ConfigError(
-                f"run {run} is {jobs[0]['status']}: it needs no other", hint=f"sluiceway runs cancel {run}"
-            )
-        document = store.run(run)
-        if document["status"] == "succeeded":
-            options.console.say(f"run {run} had succeeded; it is run once more")
-        config = PipelineConfig.load(find_pipeline(project, document["pipeline"]))
-        moment = document.get("nominal_at")
-        # not the version that a broken file was run by: the file could just be read
-        payload = {k: v for k, v in jobs[0]["payload"].items() if k != "text"} if jobs else {}
-        request = request_of(
-            config, "retry", payload=payload,
-            nominal_at=None if moment is None else datetime.fromisoformat(moment),
-            group_id=document.get("group_id"),
-        )  # fmt: skip
-        made = new_run_id()
-        store.queue.put(environment, [replace(request, run_id=made)], datetime.now(UTC))
-    options.console.say(f"queued as run {made}; a worker takes it: sluiceway worker --until-idle")
-    options.console.document({"run_id": made, "of": run})
-    return 0
-
-
-def _rest(options: Options, project: Project, group: dict[str, Any], last: dict[str, str]) -> int:
-    """What of a selection did not succeed, with the settings of that call."""
-    from dataclasses import replace
-
-    from sluiceway.cli.selection import choose
-    from sluiceway.cli.several import run_several
-    from sluiceway.errors import ConfigError
-    from sluiceway.orchestrate.together import Asked
-
-    id, payload = group["id"], group["payload"]
-    if group["kind"] != "selection":
-        raise ConfigError(
-            f"{id} is a {group['kind']}", hint=f"sluiceway {group['kind']} resume {id} --rerun-failed"
-        )
-    names = tuple(name for name in payload["pipelines"] if last.get(name) != "succeeded")
-    if not names:
-        options.console.say(f"all {len(last)} pipelines of {id} succeeded")
-        options.console.document({"group": id, "runs": []})
-        return 0
-    asked = Asked(**{k: v for k, v in payload.items() if k != "pipelines"})
-    options = replace(options, environment=group["environment"])
-    chosen, graph = choose(options, project, names, (), (), dict(asked.variables), whole=True)
-    assert graph is not None
-    return run_several(options, chosen, graph, asked, id)
+command.add_command(retry)

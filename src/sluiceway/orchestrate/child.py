@@ -42,6 +42,7 @@ def live(order: Order, said: int, lifeline: int) -> int:
         os.nice(order.nice)
     voice = _Voice(said)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # what came since the fork is heard now
         voice.say(_outcome(order, voice))
     except KeyboardInterrupt:
         voice.say({"status": "cancelled", "error": {"type": "CancelledError", "message": "told to stop"}})

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.base import ConnectorContext
-from sluiceway.errors import SluicewayError, SpecError, Where, did_you_mean
+from sluiceway.errors import PlanError, SluicewayError, SpecError, Where, did_you_mean
 from sluiceway.run.warehouse import sink_of
 from sluiceway.schema import TableName
 from sluiceway.spec.pipeline import PipelineConfig
@@ -18,7 +18,7 @@ from sluiceway.spec.resolve import environment_of, resolve
 from sluiceway.spec.variables import has_variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from sluiceway.spec.model import EnvironmentSpec, Pipeline, Project
@@ -174,19 +174,35 @@ class Graph:
         """The pipelines that need it themselves."""
         return self._down[name]
 
-    def ancestors(self, name: str, depth: int | None = None) -> tuple[str, ...]:
-        """All that it needs, and what those need, ``depth`` steps at the most; in order."""
-        return self._reached(name, self._up, depth)
+    def ancestors(self, *names: str, depth: int | None = None) -> tuple[str, ...]:
+        """All that these need, and what those need, ``depth`` steps at the most; in order."""
+        return self._reached(set(names), self._up, depth)
 
-    def descendants(self, name: str, depth: int | None = None) -> tuple[str, ...]:
-        """All that need it, and what needs those, ``depth`` steps at the most; in order."""
-        return self._reached(name, self._down, depth)
+    def descendants(self, *names: str, depth: int | None = None) -> tuple[str, ...]:
+        """All that need these, and what needs those, ``depth`` steps at the most; in order."""
+        return self._reached(set(names), self._down, depth)
 
-    def _reached(self, name: str, edges: Mapping[str, tuple[str, ...]], depth: int | None) -> tuple[str, ...]:
+    def nearest(self, name: str, among: Collection[str]) -> frozenset[str]:
+        """Those of ``among`` that it needs with none of ``among`` between.
+
+        >>> b, c = Node("b", pipelines=frozenset("a")), Node("c", pipelines=frozenset("b"))
+        >>> graph = Graph([Node("a"), b, c])
+        >>> sorted(graph.nearest("c", {"a", "c"})), sorted(graph.nearest("c", {"a", "b"}))
+        (['a'], ['b'])
+        """
+        seen, edge = {name}, {name}
+        while edge:
+            edge = {to for at in edge if at == name or at not in among for to in self._up[at]} - seen
+            seen |= edge
+        return frozenset(other for other in seen - {name} if other in among)
+
+    def _reached(
+        self, names: set[str], edges: Mapping[str, tuple[str, ...]], depth: int | None
+    ) -> tuple[str, ...]:
         found: set[str] = set()
-        edge, steps = {name}, 0
+        edge, steps = names, 0
         while edge and (depth is None or steps < depth):
-            edge = {to for at in edge for to in edges[at]} - found - {name}
+            edge = {to for at in edge for to in edges[at]} - found - names
             found |= edge
             steps += 1
         return self.order(found)
@@ -222,13 +238,14 @@ def node_of(pipeline: Pipeline, config: PipelineConfig, lies: Lies) -> Node:
     own = {name.casefold() for name in pipeline.sources}
     own |= {s.step.name.casefold() for s in pipeline.steps if s.step.name}
     named = {name for s in pipeline.steps for name in s.step.reads() if name.casefold() not in own}
-    reads = {_named(name) for name in datasets | named if name.count(".") <= 1 and name[:1] != "_"}
+    reads = {_named(name) for name in datasets | named if _table(name) and name[:1] != "_"}
     read = {lies(TableName.parse(name)) for name in reads}
     for name, spec in pipeline.sources.items():
         dataset, table = _source(pipeline, name), getattr(spec.config, "table", None)
         read |= set() if dataset is None else {dataset}
-        if isinstance(table, str) and table.count(".") <= 1 and dataset == lies(TableName.parse(table)):
-            reads.add(_named(table))
+        written = _table(table) if isinstance(table, str) else None
+        if written is not None and dataset == lies(written):
+            reads.add(str(written))
     places = {entry: config.where(("depends_on", n)) for n, entry in enumerate(pipeline.depends_on)}
     return Node(
         pipeline.name, pipeline.file, str(pipeline.destination.table), frozenset(reads),
@@ -241,22 +258,30 @@ def node_of(pipeline: Pipeline, config: PipelineConfig, lies: Lies) -> Node:
 
 def declared_node(config: PipelineConfig, lies: Lies) -> Node:
     """What a file says by itself, where it can't be resolved now."""
-    said = [entry.partition(":")[::2] for entry in config.depends_on]
+    said = [entry.partition(":")[::2] for entry in config.depends_on if not has_variable(entry)]
     table = None if config.destination is None else config.destination.table
-    written = table is not None and table.count(".") <= 1 and not has_variable(table)
-    tables = {name for kind, name in said if kind == "dataset" and name.count(".") <= 1}
+    written = None if table is None or has_variable(table) else _table(table)
+    tables = {name for kind, name in said if kind == "dataset" and _table(name)}
     return Node(
         config.pipeline, config.file, table, frozenset(map(_named, tables)),
         pipelines=frozenset(name for kind, name in said if kind == "pipeline"),
         tags=frozenset(config.tags), owner=config.owner,
-        loads=lies(TableName.parse(str(table))) if written else None,
+        loads=None if written is None else lies(written),
         datasets=frozenset(lies(TableName.parse(name)) for name in tables),
         places={entry: config.where(("depends_on", n)) for n, entry in enumerate(config.depends_on)},
     )  # fmt: skip
 
 
 def _named(name: str) -> str:
-    return str(TableName.parse(name)) if name.count(".") <= 1 else name
+    return str(_table(name) or name)
+
+
+def _table(name: str) -> TableName | None:
+    """None where it is no table's name: whoever runs the pipeline is told, and the others go on."""
+    try:
+        return TableName.parse(name)
+    except PlanError:
+        return None
 
 
 def _loads_of(node: Node) -> Dataset | None:

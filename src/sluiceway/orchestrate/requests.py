@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["once_key", "request_of", "settled", "trigger", "version_file"]
 
-_SETTLED = ("schedule", "timezone", "sla", "pool", "priority", "retry", "max_active_runs")
+_SETTLED = ("schedule", "timezone", "sla", "pool", "priority", "retry", "max_active_runs", "depends_on")
 
 
 def request_of(

@@ -97,14 +97,13 @@ def _one(graph: Graph, text: str, place: _Place, *, must: bool) -> set[str]:
         known = [*graph.nodes, *(n.output for n in graph.nodes.values() if n.output)]
         raise ConfigError(f"no pipeline matches '{text}'", hint=did_you_mean(match["what"], known))
     found = set(names)
-    for name in names:
-        if match["plus"]:
-            found |= set(graph.ancestors(name, int(match["up"]) if match["up"] else None))
-        if match["after"]:
-            found |= set(graph.descendants(name, int(match["down"]) if match["down"] else None))
-        if match["whole"]:
-            below = graph.descendants(name)
-            found |= {*below, *(up for one in (name, *below) for up in graph.ancestors(one))}
+    if match["plus"]:
+        found |= set(graph.ancestors(*names, depth=int(match["up"]) if match["up"] else None))
+    if match["after"]:
+        found |= set(graph.descendants(*names, depth=int(match["down"]) if match["down"] else None))
+    if match["whole"]:
+        below = graph.descendants(*names)
+        found |= {*below, *graph.ancestors(*names, *below)}
     return found
 
 

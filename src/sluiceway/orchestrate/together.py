@@ -83,6 +83,7 @@ class Together:
         self._forker = Forker()
         self._wake = threading.Event()
         self._running: dict[str, RunProcess] = {}
+        self._near: dict[str, frozenset[str]] = {}
         self._stopped = self._killed = False
 
     def stop(self) -> None:
@@ -100,6 +101,7 @@ class Together:
             RunError: there is no process to be had.
         """
         waiting, found = list(pipelines), {}
+        self._look_at(pipelines)
         self._forker.start()
         try:
             while waiting or self._running:
@@ -122,24 +124,32 @@ class Together:
     def _begin(self, waiting: list[Pipeline], found: dict[str, dict[str, Any]]) -> list[Pipeline]:
         """Start what may start, skip what will not; those that wait on."""
         left: list[Pipeline] = []
+        ended = {name: document["status"] for name, document in found.items()}
+        failed = any(status != "succeeded" for status in ended.values())
         for pipeline in waiting:
-            ended = {name: document["status"] for name, document in found.items()}
-            because = stopped_by(pipeline.name, self._graph, ended, fail_fast=self._asked.fail_fast)
+            because, near = None, self._near[pipeline.name]
             if self._stopped:
                 because = "the call was told to stop"
+            elif failed and (
+                self._asked.fail_fast or any(ended.get(n, "succeeded") != "succeeded" for n in near)
+            ):
+                because = stopped_by(pipeline.name, self._graph, ended, fail_fast=self._asked.fail_fast)
             if because is not None:
                 found[pipeline.name] = self._skipped(pipeline, because)
+                ended[pipeline.name] = "skipped"
                 self._say(found[pipeline.name])
-            elif len(self._running) < self._asked.jobs and not self._waits(pipeline, waiting):
+            elif len(self._running) < self._asked.jobs and near <= ended.keys():
                 self._start(pipeline)
             else:
                 left.append(pipeline)
         return left
 
-    def _waits(self, pipeline: Pipeline, waiting: Sequence[Pipeline]) -> bool:
-        graph = self._graph
-        needs = graph.ancestors(pipeline.name) if graph is not None and pipeline.name in graph.nodes else ()
-        return bool({*self._running, *(other.name for other in waiting)} & set(needs))
+    def _look_at(self, pipelines: Sequence[Pipeline]) -> None:
+        """What each waits for: what is further away has ended when those have."""
+        graph, all_ = self._graph, {pipeline.name for pipeline in pipelines}
+        for name in all_:
+            known = graph is not None and name in graph.nodes
+            self._near[name] = graph.nearest(name, all_) if graph is not None and known else frozenset()
 
     def _start(self, pipeline: Pipeline) -> None:
         asked, project = self._asked, pipeline.project

@@ -125,8 +125,11 @@ def _reap(control: socket.socket) -> None:
 
 
 def _fork(order: bytes, descriptors: list[int], ours: Sequence[int]) -> int:
+    # who is told to stop right after its start hears it once it can, and not never: SIGTERM is ignored here
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     pid = os.fork()
     if pid:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         with contextlib.suppress(OSError):
             os.setpgid(pid, pid)  # by both, so that it holds whoever comes first
         for descriptor in descriptors:

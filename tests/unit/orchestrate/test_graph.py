@@ -17,7 +17,7 @@ from sluiceway.orchestrate.select import chosen
 from sluiceway.spec.project import load_project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 def node(name: str, *reads: str, pipelines: tuple[str, ...] = (), tags: tuple[str, ...] = ()) -> Node:
@@ -317,3 +317,36 @@ def test_selectors_choose_what_their_definition_says(
     found = chosen(graph, [" ".join(texts)], [",".join(both) for both in exclude])
     assert set(found) == wanted - out
     assert list(found) == [name for name in graph.names if name in found]
+
+
+def test_selectors_of_a_long_chain_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once over the graph for a selector, and not once for each pipeline that it matches."""
+    count = 3_000
+    graph = Graph([node(f"n{n}", pipelines=(f"n{n - 1}",) if n else ()) for n in range(count)])
+    sorted_, order = 0, Graph.order
+
+    def counted(self: Graph, names: Iterable[str]) -> tuple[str, ...]:
+        nonlocal sorted_
+        sorted_ += 1
+        return order(self, names)
+
+    monkeypatch.setattr(Graph, "order", counted)
+    for selector in ("+*", "*+", "@*", "2+n*+3"):
+        assert len(chosen(graph, [selector])) == count
+    assert sorted_ < 20
+
+
+@given(st.integers(0, 2**32), st.integers(1, 12))
+def test_the_nearest_that_are_chosen_are_what_is_needed_without_another_between(
+    seed: int, count: int
+) -> None:
+    draw = random.Random(seed)
+    edges = {(a, b) for a, b in product(range(count), repeat=2) if a < b and draw.random() < 0.3}
+    graph = Graph([node(f"n{b}", pipelines=tuple(f"n{a}" for a, c in edges if c == b)) for b in range(count)])
+    among = {f"n{n}" for n in range(count) if draw.random() < 0.5}
+
+    def nearest(name: str) -> set[str]:
+        return {x for up in graph.upstream(name) for x in ({up} if up in among else nearest(up))}
+
+    for name in graph.names:
+        assert graph.nearest(name, among) == nearest(name)
