@@ -1,4 +1,4 @@
-"""Queries over ``edge`` put together at random, by a seed: clauses of every kind, beside and in each other."""
+"""Queries over ``edge`` put together at random, by a seed: clauses of every kind, beside and in others."""
 
 from __future__ import annotations
 
