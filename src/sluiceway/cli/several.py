@@ -89,7 +89,8 @@ def _side_by_side(
     together = Together(store, graph, asked, group, skipped=skipped, say=say)
     with drained_by_signals(together.stop, together.kill):
         documents = together.run(chosen)
-    return [{k: v for k, v in d.items() if k != "config"} for d in documents], set(map(_code, documents))
+    codes = {*map(_code, documents), *([1] if together.stopped else ())}  # skipped by a signal is not done
+    return [{k: v for k, v in d.items() if k != "config"} for d in documents], codes
 
 
 def _tell(console: Console, document: dict[str, Any], count: str) -> None:

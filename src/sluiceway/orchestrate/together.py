@@ -84,15 +84,15 @@ class Together:
         self._wake = threading.Event()
         self._running: dict[str, RunProcess] = {}
         self._near: dict[str, frozenset[str]] = {}
-        self._stopped = self._killed = False
+        self.stopped = self._killed = False
 
     def stop(self) -> None:
         """Begin nothing more, and tell what runs to stop. From signal handlers too, which take no lock."""
-        self._stopped = True
+        self.stopped = True
 
     def kill(self) -> None:
         """The same, and end what runs now."""
-        self._stopped = self._killed = True
+        self.stopped = self._killed = True
 
     def run(self, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
         """Each after those that it needs, in the order that is given.
@@ -105,7 +105,7 @@ class Together:
         self._forker.start()
         try:
             while waiting or self._running:
-                if self._stopped:
+                if self.stopped:
                     for process in self._running.values():
                         process.kill("cancel") if self._killed else process.stop("cancel")
                 for name, document in self._ended():
@@ -128,7 +128,7 @@ class Together:
         failed = any(status != "succeeded" for status in ended.values())
         for pipeline in waiting:
             because, near = None, self._near[pipeline.name]
-            if self._stopped:
+            if self.stopped:
                 because = "the call was told to stop"
             elif failed and (
                 self._asked.fail_fast or any(ended.get(n, "succeeded") != "succeeded" for n in near)
