@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -18,7 +19,7 @@ from sluiceway.spec.resolve import environment_of, resolve
 from sluiceway.spec.variables import has_variable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sluiceway.spec.model import EnvironmentSpec, Pipeline, Project
@@ -72,6 +73,7 @@ class Graph:
             if (loads := _loads_of(node)) is not None:
                 self._loads.setdefault(_key(loads), []).append(node.name)
         self._folders = {name: names for (kind, name), names in self._loads.items() if kind == "file"}
+        self._ordered = sorted(self._folders)
         self._up = {name: self._needs(node) for name, node in self.nodes.items()}
         self._down: dict[str, tuple[str, ...]] = dict.fromkeys(self.nodes, ())
         for name, needs in self._up.items():
@@ -121,9 +123,8 @@ class Graph:
         for dataset in sorted(_datasets_of(node)):
             found |= dict.fromkeys(self._loads.get(_key(dataset), ()))
             if dataset[0] == "file":
-                for folder in self._folders:
-                    if _lies_in(dataset[1], folder):
-                        found |= dict.fromkeys(self._folders[folder])
+                for folder in _holding(dataset[1], self._ordered):
+                    found |= dict.fromkeys(self._folders[folder])
         found.pop(node.name, None)  # what reads its own table waits for nobody
         return tuple(found)
 
@@ -319,20 +320,27 @@ def _source(pipeline: Pipeline, name: str) -> Dataset | None:
     return found
 
 
-def _lies_in(path: str, folder: str) -> bool:
-    """Whether files that a source reads by this path or pattern lie in a table's folder.
+def _holding(path: str, folders: Sequence[str]) -> Iterator[str]:
+    """The tables' folders, of these sorted ones, that a source reads by this path or pattern.
 
-    >>> _lies_in("/lake/mart/a/*.parquet", "/lake/mart/a"), _lies_in("/lake/**", "/lake/mart/a")
-    (True, True)
-    >>> _lies_in("/lake/mart/ab", "/lake/mart/a"), _lies_in("/lake/mart/a", "/lake/mart/a")
-    (False, True)
+    >>> tables = ["/lake/mart/a", "/lake/mart/ab", "/lake/raw/c"]
+    >>> list(_holding("/lake/mart/a/*.parquet", tables)), list(_holding("/lake/mart/a", tables))
+    (['/lake/mart/a'], ['/lake/mart/a'])
+    >>> list(_holding("/lake/mart/**", tables)), list(_holding("/in/*.csv", tables))
+    (['/lake/mart/a', '/lake/mart/ab'], [])
     """
-    fixed = path
-    if match := _PATTERN.search(path):
-        fixed = path[: match.start()].rpartition("/")[0]
-        if f"{folder}/".startswith(f"{fixed}/"):
-            return True
-    return fixed == folder or fixed.startswith(f"{folder}/")
+    match = _PATTERN.search(path)
+    above = path if match is None else path[: match.start()].rpartition("/")[0]
+    if match is not None:
+        for folder in folders[bisect_left(folders, f"{above}/") :]:
+            if not folder.startswith(f"{above}/"):
+                break
+            yield folder
+    while above:
+        place = bisect_left(folders, above)
+        if place < len(folders) and folders[place] == above:
+            yield above
+        above = above.rpartition("/")[0]
 
 
 def _may_be_called(file: Path) -> set[str]:
