@@ -49,6 +49,7 @@ class TestSnowflake(SinkSuite):
     def test_many_processes_publish_at_once_and_none_fails(self, warehouse: Warehouse) -> None:
         super().test_many_processes_publish_at_once_and_none_fails(warehouse)
 
+    @pytest.mark.slow
     @pytest.mark.xfail(
         raises=DestinationError, strict=True, reason="the emulator puts names into its own SQL as they are"
     )

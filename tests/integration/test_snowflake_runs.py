@@ -43,6 +43,7 @@ def test_parquet_by_the_bulk_path_into_each_mode(make_project: Any, mode: str, s
     loads(make_project({"pipelines/a.yml": into(mode)}, settings=settings), mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [TO_SNOWFLAKE, INSIDE], ids=["beside", "inside"])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.usefixtures("sf")
