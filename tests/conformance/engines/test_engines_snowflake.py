@@ -12,6 +12,7 @@ import pytest
 from tests.conformance.engines.variants import runs_of, write_without
 from tests.integration.snowflakes import PASSWORD, new_database
 
+from sluiceway.duck import literal, open_duckdb
 from sluiceway.errors import PlanError
 from sluiceway.testing import outcome, same_on, write_project, write_sources
 
@@ -36,12 +37,13 @@ environments:
     warehouse: {{type: snowflake, database: "${{SF_INSIDE}}", {_KEYS}}}
 """
 EQUAL = (
-    "filtered", "selected", "derived", "deduplicated", "joined", "anti", "aggregated", "masked", "windowed",
-    "judged_without", "merged_without",
+    "filtered", "selected", "derived_without", "deduplicated", "joined", "anti", "aggregated", "masked",
+    "windowed", "judged_without", "merged_without",
 )  # fmt: skip
 """Of the suite's pipelines: a publish takes the emulator seconds."""
 REFUSED = {
     "cast": "a cast of VARCHAR to INT",
+    "derived": "regexp_extract",
     "judged": "sw_matches",
     "merged": "sw_matches",
 }
@@ -53,7 +55,8 @@ def project(snowflake: Emulator, tmp_path_factory: pytest.TempPathFactory) -> An
     folder = tmp_path_factory.mktemp("parity")
     write_project(folder, SETTINGS)
     for name in ("judged", "merged"):
-        write_without(folder, name, "- pattern:")
+        write_without(folder, name, "- pattern:", "- type:")
+    write_without(folder, "derived", "(digits|masked|found|number|small|least|whole_ratio):")
     with pytest.MonkeyPatch.context() as patch:
         for key, value in {
             "PORT": str(snowflake.port), "PASSWORD": PASSWORD, "BESIDE": new_database(),
@@ -63,11 +66,24 @@ def project(snowflake: Emulator, tmp_path_factory: pytest.TempPathFactory) -> An
         yield folder
 
 
+def _sources(project: Path, batch: int, *, floats: bool) -> None:
+    """``floats``: else the column of them holds decimals, since what is quarantined is kept as a text, and
+    that of a float is not known to be the same there."""
+    write_sources(project, batch=batch)
+    if floats:
+        return
+    file = literal(str(project / "data" / "orders.parquet"))
+    exact = "CASE WHEN abs(ratio) < 1e9 THEN CAST(ratio AS DECIMAL(18,6)) END AS ratio"
+    with open_duckdb(threads=1) as con:
+        con.execute(f"CREATE TABLE exact AS SELECT * REPLACE ({exact}) FROM {file}")
+        con.execute(f"COPY exact TO {file} (FORMAT parquet)")
+
+
 @pytest.mark.parametrize("name", EQUAL)
 def test_snowflake_pushed_down_gives_what_duckdb_gives(project: Path, name: str) -> None:
     same_on(
         project, name, "beside", "inside", runs=runs_of(name),
-        before=lambda batch: write_sources(project, batch=batch),
+        before=lambda batch: _sources(project, batch, floats=not name.startswith(("judged", "merged"))),
     )  # fmt: skip
 
 
