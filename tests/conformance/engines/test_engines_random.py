@@ -102,7 +102,8 @@ RULES = RULES.replace(
 DERIVED = """\
 transform:
   - derive:
-      quotient: i / j
+      # without -0.0: of 0.0 and -0.0 in one column files keep what came first
+      quotient: CASE WHEN i = 0 AND j < 0 THEN 0 ELSE i / j END
       whole: j // 2
       rest: j % 4
       product: i::BIGINT * j
