@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from sluiceway.connectors.base import Connector
 from sluiceway.connectors.memory import MemoryConfig, MemorySource
 from sluiceway.run.runner import run
 from sluiceway.run.ticket import Ticket
+from sluiceway.store.queue import JobRequest
+from sluiceway.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,6 +124,20 @@ def test_another_run_fetches_for_itself(project: Any) -> None:
     assert service.asked == 2
     assert project.rows("mart.a") == [(3, "later")]
     assert left(project) == []
+
+
+def test_another_run_leaves_alone_what_the_queue_will_try_again(project: Any) -> None:
+    service = Service(FIRST, OTHER)
+    pipeline = service.feeds(project.resolve("a"))
+    with Store.open(pipeline.project.metadata) as store:
+        store.queue.put("dev", [JobRequest("a", run_id="r1")], datetime.now(UTC))
+    held(project, pipeline, Ticket("r1", 1, "1", more=True))
+    kept = left(project)
+    assert run(pipeline).status == "succeeded"
+    assert left(project) == kept
+    assert run(pipeline, ticket=Ticket("r1", 2, "2")).status == "succeeded"
+    assert service.asked == 2
+    assert project.rows("mart.a") == [(1, "é"), (2, None), (3, "later")]
 
 
 def test_a_source_that_was_changed_meanwhile_is_fetched_again(project: Any) -> None:

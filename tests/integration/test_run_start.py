@@ -21,6 +21,7 @@ HEAVY = {
     "rich": "only a terminal shows it",
     "sluiceway.connectors.mysql": "of another warehouse",
     "sluiceway.connectors.postgres": "of another warehouse",
+    "sluiceway.store.queue": "nobody orchestrates it, and no run went wrong before",
     "sqlalchemy.dialects.postgresql": "of another store; it brings asyncio along",
 }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -309,3 +311,43 @@ def test_a_signal_ends_what_runs_and_begins_no_other(chain: Any) -> None:
     assert "Traceback" not in said
     assert statuses(chain) == [("a", "cancelled"), ("b", "skipped"), ("c", "skipped"), ("d", "cancelled")]
     assert not chain.exists("mart.a")
+
+
+HOLDS = '''\
+"""Nine tenths of its memory_limit, until the test has heard of it."""
+import os, pathlib
+
+def holds(batches):
+    page, held = os.sysconf("SC_PAGESIZE"), []
+    while int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * page < 810_000_000:
+        held.append(bytearray(b"x") * 5_000_000)
+    with open(pathlib.Path(__file__).parent / "go") as fifo:
+        fifo.read()
+    yield from batches
+'''
+
+
+def test_a_run_of_several_that_is_near_its_limit_says_so_in_its_log(chain: Any) -> None:
+    step = 'transform: [{python: {function: "steps.holds:holds", columns: {id: BIGINT}}}]\n'
+    step += "memory_limit: 900MB\n"
+    chain.write("steps/__init__.py", "")
+    chain.write("steps/holds.py", HOLDS)
+    chain.write("pipelines/a.yml", pipeline("a", "{type: csv, path: s.csv}", step))
+    os.mkfifo(chain.folder / "steps" / "go")
+    command = [sys.executable, "-m", "sluiceway", "run", "a", "d", "--jobs", "2"]
+    process = subprocess.Popen([*command, "--project", str(chain.folder)], stdout=subprocess.DEVNULL)
+    with Store.open(load_project(chain.folder).metadata) as store:
+        end = time.monotonic() + 60
+        lines: list[str] = []
+        while not lines and time.monotonic() < end:
+            assert process.poll() is None
+            runs = [run["run_id"] for run in store.runs(pipeline="a")]
+            said = [
+                line for run in runs for part in store.logs.read(run) for line in part["text"].split("\n")
+            ]
+            lines = [line for line in said if line.startswith("warning")]
+        (chain.folder / "steps" / "go").write_text("")
+    assert process.wait(timeout=60) == 0
+    [line] = lines
+    assert line.startswith("warning: it has ")
+    assert line.endswith("of the 900.0 MB that it may have")

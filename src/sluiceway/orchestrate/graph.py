@@ -75,10 +75,11 @@ class Graph:
         self._folders = {name: names for (kind, name), names in self._loads.items() if kind == "file"}
         self._ordered = sorted(self._folders)
         self._up = {name: self._needs(node) for name, node in self.nodes.items()}
-        self._down: dict[str, tuple[str, ...]] = dict.fromkeys(self.nodes, ())
+        down: dict[str, list[str]] = {name: [] for name in self.nodes}
         for name, needs in self._up.items():
             for need in needs:
-                self._down[need] = (*self._down[need], name)
+                down[need].append(name)
+        self._down = {name: tuple(found) for name, found in down.items()}
         self.names = self._sorted()
         self._place = {name: n for n, name in enumerate(self.names)}
 

@@ -27,22 +27,17 @@ class Needs:
 
     def __init__(self, entries: Iterable[Entry] = (), broken: Mapping[Path, str] | None = None) -> None:
         entries = list(entries)
-        self.error = _wrong(entries, broken or {})
         loaders: dict[str, list[str]] = {}
-        for entry in entries:
-            if entry.config.depends_on:
-                break
-        else:
-            entries = []  # nobody waits for anybody: most projects
-        for entry in entries:
+        waiting = [entry for entry in entries if entry.config.depends_on]
+        for entry in entries if waiting else ():
             if entry.config.destination is not None:
                 loaders.setdefault(_table(entry.config.destination.table), []).append(entry.name)
-        self._of = {
-            entry.name: tuple(dict.fromkeys(_names(entry, loaders)))
-            for entry in entries
-            if entry.config.depends_on
-        }
-        self._rank = _ranks(self._of)
+        self._of = {entry.name: tuple(dict.fromkeys(_names(entry, loaders))) for entry in waiting}
+        ranks = _ranks(self._of)
+        self._rank = ranks or {}
+        # most are sound, and a scheduler asks in the middle of its ticks: the graph is for what it says
+        sound = ranks is not None and self._rank.keys() <= {entry.name for entry in entries}
+        self.error = None if sound else _wrong(entries, broken or {})
 
     def rank(self, name: str) -> int:
         """What it needs has a lesser one; 0 in a circle, and where it needs nothing."""
@@ -60,24 +55,22 @@ class Needs:
         return sorted(requests, key=lambda r: (r.nominal_at or _NEVER, self.rank(r.pipeline)))
 
 
-def _ranks(needs: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
-    """How many steps the longest way to a pipeline has.
+def _ranks(needs: Mapping[str, tuple[str, ...]]) -> dict[str, int] | None:
+    """How many steps the longest way to a pipeline has; None where some need each other in a circle.
 
-    >>> _ranks({"c": ("b", "a"), "b": ("a",)})
-    {'a': 0, 'b': 1, 'c': 2}
+    >>> _ranks({"c": ("b", "a"), "b": ("a",)}), _ranks({"a": ("b",), "b": ("a",)})
+    ({'a': 0, 'b': 1, 'c': 2}, None)
     """
     ranks: dict[str, int] = {}
     try:
         for name in TopologicalSorter(needs).static_order():
             ranks[name] = max((ranks[need] + 1 for need in needs.get(name, ())), default=0)
     except CycleError:
-        return {}
+        return None
     return ranks
 
 
 def _wrong(entries: Sequence[Entry], broken: Mapping[Path, str]) -> SpecError | None:
-    if not any(entry.config.depends_on for entry in entries):
-        return None
     from sluiceway.orchestrate.graph import Graph, declared_node
 
     try:

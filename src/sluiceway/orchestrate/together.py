@@ -175,7 +175,7 @@ class Together:
 
     def _keep(self, process: RunProcess) -> None:
         lines, run_id = process.lines(), process.order.run_id
-        lines += [f"warning: {process.warnings.popleft()}" for _ in range(len(process.warnings))]
+        lines += [f"warning: {process.warnings.popleft()[1]}" for _ in range(len(process.warnings))]
         if lines:
             self._store.logs.append(run_id, self._store.logs.next_seq(run_id), lines, datetime.now(UTC))
 

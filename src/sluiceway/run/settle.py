@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from sluiceway.run.fetched import hand_on
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sluiceway.run.resolve import Resolved
     from sluiceway.store.store import Store
 
 __all__ = ["settle"]
+
+_IN_VAIN = ("failed", "cancelled")
 
 
 def settle(store: Store, opened: Resolved, run_id: str) -> datetime | None:
@@ -31,7 +34,8 @@ def settle(store: Store, opened: Resolved, run_id: str) -> datetime | None:
     begun = None
     _clear(opened, run_id)  # of its own earlier tries, however they ended
     gone = store.interrupted(pipeline, environment)
-    queued = store.queue.active([row["run_id"] for row in gone if row["run_id"] != run_id])
+    last = store.runs(pipeline=pipeline, environment=environment, limit=1)
+    queued = _queued(store, [*gone, *(row for row in last if row["status"] in _IN_VAIN)], run_id)
     for row in gone:
         if row["run_id"] in queued:
             continue
@@ -42,13 +46,21 @@ def settle(store: Store, opened: Resolved, run_id: str) -> datetime | None:
             error = {"type": "Interrupted", "message": f"its process ended; started over as {run_id}"}
             store.mark(row["run_id"], "failed", error=error)
         _clear(opened, row["run_id"])
-    for row in store.runs(pipeline=pipeline, environment=environment, limit=1):
-        if row["status"] in ("failed", "cancelled"):
+    for row in last:
+        if row["run_id"] in queued:
+            continue
+        if row["status"] in _IN_VAIN:
             # its COMMIT got no answer, or an interrupt came right after it
             _committed(store, opened, row["run_id"])
-        if row["status"] in ("succeeded", "failed", "cancelled"):
+        if row["status"] in ("succeeded", *_IN_VAIN):
             _clear(opened, row["run_id"])  # it ended, but its process did so before it had cleared up
     return begun
+
+
+def _queued(store: Store, rows: Sequence[Mapping[str, Any]], run_id: str) -> frozenset[str]:
+    """Of these runs but this one those that the queue still has. Where all is well nobody asks it."""
+    others = [row["run_id"] for row in rows if row["run_id"] != run_id]
+    return store.queue.active(others) if others else frozenset()
 
 
 def _clear(opened: Resolved, run_id: str) -> None:
