@@ -253,7 +253,7 @@ def _not_yet(kind: str) -> type[Exception]:
         return psycopg.OperationalError
     import pymysql
 
-    return pymysql.err.OperationalError  # type: ignore[no-any-return]
+    return pymysql.err.OperationalError  # type: ignore[no-any-return]  # pymysql has no types
 
 
 def die_with_parent() -> None:

@@ -16,8 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import duckdb
+    import pyarrow as pa
 
-__all__ = ["cast_select", "ident", "literal", "load_extension", "open_ahead", "open_duckdb", "relation"]
+__all__ = [
+    "cast_select",
+    "ident",
+    "literal",
+    "load_extension",
+    "open_ahead",
+    "open_duckdb",
+    "relation",
+    "take_rows",
+]
 
 _EXTRA = {"postgres_scanner": "postgres", "mysql_scanner": "mysql"}
 
@@ -178,3 +188,22 @@ def _opened_ahead() -> duckdb.DuckDBPyConnection | None:
     ahead.pool.shutdown(wait=False)
     # what can't be loaded fails once more where it is needed, and is told there
     return ahead.opened.result() if ahead.opened.exception() is None else None
+
+
+def take_rows(
+    con: duckdb.DuckDBPyConnection, rows: pa.RecordBatchReader, table: str, *, temporary: bool
+) -> None:
+    """Make ``table``, or make it anew, of rows of another engine, by Arrow; it spills to disk.
+
+    >>> import pyarrow as pa
+    >>> con = open_duckdb(threads=1)
+    >>> take_rows(con, pa.table({"a": [1, 2]}).to_reader(), "t", temporary=True)
+    >>> con.execute("SELECT sum(a) FROM t").fetchall()
+    [(3,)]
+    """
+    con.register("_sluiceway_reader", rows)
+    try:
+        kind = "TEMP TABLE" if temporary else "TABLE"
+        con.execute(f"CREATE OR REPLACE {kind} {ident(table)} AS FROM _sluiceway_reader")
+    finally:
+        con.unregister("_sluiceway_reader")

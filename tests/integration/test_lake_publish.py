@@ -147,6 +147,7 @@ def test_types_that_a_lake_can_not_keep_are_refused_before_anything_is_written(
         with pytest.raises(DestinationError, match="can't keep") as caught:
             s.publish_staged(staged, "r1")
         assert refused["x"] in str(caught.value)
+        assert caught.value.details["final"]  # it would be so again, so it is not tried again
         assert s.sink.columns(TABLE) is None
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sluiceway.connectors import ledger
 from sluiceway.connectors.attached import Attached, duckdb_errors, first_line
-from sluiceway.connectors.loading import DUCKDB, check_order, load
-from sluiceway.duck import ident, relation
+from sluiceway.connectors.loading import DUCKDB, check_kept, check_order, load
+from sluiceway.duck import ident, relation, take_rows
 from sluiceway.errors import DestinationError, machine_error
 from sluiceway.exchange import SYSTEM_SCHEMA, PublishOrder, Receipt, Scd2, Staged, Verdict
 from sluiceway.schema import Schema, TableName
@@ -75,14 +75,7 @@ class AttachedSink(Attached):
 
     def publish(self, verdict: Verdict, staged: Staged, order: PublishOrder) -> Receipt:
         check_order(verdict, staged, order)
-        refused = self.unsupported(staged.schema)
-        if refused:
-            column, hint = next(iter(refused.items()))
-            raise DestinationError(
-                f"{order.table}: column '{column}' is {staged.schema[column].type}, which "
-                f"{self.system} can't keep",
-                hint=hint,
-            )
+        check_kept(self.system, self.unsupported(staged.schema), staged, order)
         with self._attached(write=True) as con, self._staging(con, staged) as (good, bad):
             return self._transact(
                 f"run {order.run_id} of {order.pipeline}",
@@ -201,7 +194,7 @@ class AttachedSink(Attached):
             for name, sql in (("good", None if good else staged.good), ("bad", staged.quarantined)):
                 if sql is not None:
                     made.append(f"_sluiceway_{name}")
-                    _copy_over(con, staged, made[-1], sql)
+                    take_rows(con, staged.engine.batches(sql, 100_000), made[-1], temporary=True)
         try:
             yield (
                 good or relation("temp", "_sluiceway_good"),
@@ -267,7 +260,7 @@ class AttachedSink(Attached):
                 self._discard()
             raise
         if isinstance(result, Receipt) and self._fresh:
-            return self._committed(con, result)  # type: ignore[return-value]
+            return self._committed(con, result)  # type: ignore[return-value]  # T is Receipt here
         return result
 
     def rollback(self, run_id: str, *, new_run_id: str, force: bool, keep_cursor: bool) -> Receipt:
@@ -298,13 +291,3 @@ def _need_intervals(there: Schema, order: PublishOrder) -> None:
                 f"{order.table} has no column '{name}', so it can't be loaded with scd2",
                 hint="load into a new table, or keep the mode that the table was made with",
             )
-
-
-def _copy_over(con: duckdb.DuckDBPyConnection, staged: Staged, name: str, sql: str) -> None:
-    """Rows of another engine, by Arrow, into a temporary table (which spills to disk)."""
-    reader = staged.engine.batches(sql, 100_000)
-    con.register("_sluiceway_reader", reader)
-    try:
-        con.execute(f"CREATE OR REPLACE TEMP TABLE {ident(name)} AS FROM _sluiceway_reader")
-    finally:
-        con.unregister("_sluiceway_reader")

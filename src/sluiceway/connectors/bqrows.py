@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluiceway.connectors.bqtypes import BqColumn, encoded
 from sluiceway.connectors.bqtypes import ident as bq_ident
-from sluiceway.duck import ident, literal, open_duckdb
+from sluiceway.duck import ident, literal, open_duckdb, take_rows
 from sluiceway.exchange import QUARANTINE_COLUMNS
 
 if TYPE_CHECKING:
@@ -109,10 +109,5 @@ def staged_rows(staged: Staged, folder: Path) -> Iterator[tuple[duckdb.DuckDBPyC
 
 
 def _copied(con: duckdb.DuckDBPyConnection, staged: Staged, name: str, sql: str) -> str:
-    reader = staged.engine.batches(sql, 100_000)
-    con.register("_sluiceway_reader", reader)
-    try:
-        con.execute(f"CREATE OR REPLACE TABLE _sluiceway_{name} AS FROM _sluiceway_reader")
-    finally:
-        con.unregister("_sluiceway_reader")
+    take_rows(con, staged.engine.batches(sql, 100_000), f"_sluiceway_{name}", temporary=False)
     return f"SELECT * FROM _sluiceway_{name}"

@@ -18,7 +18,7 @@ from sluiceway.connectors.bqrows import fill, staged_rows
 from sluiceway.connectors.bqscript import again_on_conflict, check_of, publish_script, transaction
 from sluiceway.connectors.bqtables import BigQueryTables
 from sluiceway.connectors.bqtypes import BqColumn, bq_type, cast_type
-from sluiceway.connectors.loading import Load, check_order, load
+from sluiceway.connectors.loading import Load, check_kept, check_order, load
 from sluiceway.errors import DestinationError, RunError
 from sluiceway.exchange import QUARANTINE_COLUMNS, PublishOrder, Receipt, Staged, Verdict
 
@@ -63,13 +63,7 @@ class BigQuerySink(BigQueryTables):
                 for c in staged.schema
                 if bq_type(c.type) == "JSON"
             }
-        if refused:
-            column, hint = next(iter(refused.items()))
-            raise DestinationError(
-                f"{order.table}: BigQuery can't keep column '{column}' ({staged.schema[column].type})",
-                hint=hint,
-                details={"final": True},
-            )
+        check_kept("BigQuery", refused, staged, order)
 
     def _publish(self, staged: Staged, order: PublishOrder, stack: ExitStack) -> Receipt:
         now = datetime.now(UTC)

@@ -173,7 +173,7 @@ class BigQueryTables(Database):
             return
         self._create_namespace(session, SYSTEM_SCHEMA)
         for sql in (*self.leases.create, *ledger.create_tables(self.dialect, self._place)):
-            again_on_conflict(lambda sql=sql: session.execute(sql))  # type: ignore[misc]
+            again_on_conflict(lambda sql=sql: session.execute(sql))  # type: ignore[misc]  # a lambda with a default
 
     def _create_work(self) -> str:
         if not self._worked:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 
 from sluiceway.connectors import ledger
 from sluiceway.connectors.database import Database, Session
-from sluiceway.connectors.loading import Load, check_order, load
+from sluiceway.connectors.loading import Load, check_kept, check_order, load
 from sluiceway.duck import ident as duck_ident
-from sluiceway.duck import literal, open_duckdb
+from sluiceway.duck import literal, open_duckdb, take_rows
 from sluiceway.errors import DestinationError
 from sluiceway.exchange import QUARANTINE_COLUMNS, SYSTEM_SCHEMA, PublishOrder, Receipt, Staged, Verdict
 from sluiceway.schema import TableName
@@ -70,14 +70,7 @@ class DatabaseSink(Database):
     def publish(self, verdict: Verdict, staged: Staged, order: PublishOrder) -> Receipt:
         check_order(verdict, staged, order)
         self._check_names(order.table)
-        refused = self.unsupported(staged.schema)
-        if refused:
-            column, hint = next(iter(refused.items()))
-            raise DestinationError(
-                f"{order.table}: {self.system} can't keep column '{column}' ({staged.schema[column].type})",
-                hint=hint,
-                details={"final": True},
-            )
+        check_kept(self.system, self.unsupported(staged.schema), staged, order)
         with ExitStack() as stack:
             session = self._locked
             if session is None:
@@ -313,12 +306,7 @@ def give_up(session: Session) -> None:
 
 def _copied(con: duckdb.DuckDBPyConnection, staged: Staged, name: str, sql: str) -> str:
     """Rows of another engine, by Arrow, in a table of ours (a pipe's cursor sees no temporary ones)."""
-    reader = staged.engine.batches(sql, 100_000)
-    con.register("_sluiceway_reader", reader)
-    try:
-        con.execute(f"CREATE OR REPLACE TABLE _sluiceway_{name} AS FROM _sluiceway_reader")
-    finally:
-        con.unregister("_sluiceway_reader")
+    take_rows(con, staged.engine.batches(sql, 100_000), f"_sluiceway_{name}", temporary=False)
     return f"SELECT * FROM _sluiceway_{name}"
 
 

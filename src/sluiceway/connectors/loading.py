@@ -41,6 +41,7 @@ __all__ = [
     "Check",
     "Dialect",
     "Load",
+    "check_kept",
     "check_order",
     "load",
 ]
@@ -79,6 +80,20 @@ def check_order(verdict: Verdict, staged: Staged, order: PublishOrder) -> None:
     missing = [c for c in (*order.key, *filter(None, [order.version])) if c not in staged.schema]
     if missing:
         raise DestinationError(f"{order.table}: the rows have no column '{missing[0]}'")
+
+
+def check_kept(system: str, refused: Mapping[str, str], staged: Staged, order: PublishOrder) -> None:
+    """Refuse a type that the warehouse can't keep. ``refused``: column -> what to do about it.
+
+    Raises:
+        DestinationError: there is one; trying again would not help.
+    """
+    for column, hint in refused.items():
+        raise DestinationError(
+            f"{order.table}: {system} can't keep column '{column}' ({staged.schema[column].type})",
+            hint=hint,
+            details={"final": True},
+        )
 
 
 def _check_scd2(staged: Staged, order: PublishOrder) -> None:

@@ -24,7 +24,7 @@ from sluiceway.connectors.durable import file_key, link_or_copy, sync_folder, wr
 from sluiceway.connectors.fileledger import FileLedger
 from sluiceway.connectors.filerecords import receipt_json, receipt_of, same_count, statuses_json
 from sluiceway.connectors.ledger import new_receipt
-from sluiceway.connectors.loading import check_order, load
+from sluiceway.connectors.loading import check_kept, check_order, load
 from sluiceway.connectors.loadscd2 import WORK
 from sluiceway.connectors.tableformat import MARK, TableFormat, on_spark, table_sql
 from sluiceway.connectors.tablejournal import TableIntent
@@ -130,15 +130,7 @@ class TableSink(FileLedger):
         """
         check_order(verdict, staged, order)
         self._inside()
-        refused = self.unsupported(staged.schema)
-        if refused:
-            column, hint = next(iter(refused.items()))
-            raise DestinationError(
-                f"{order.table}: {self.kind.name} can't keep column '{column}' "
-                f"({staged.schema[column].type})",
-                hint=hint,
-                details={"final": True},
-            )
+        check_kept(self.kind.name, self.unsupported(staged.schema), staged, order)
         table = str(order.table)
         with (
             self._disk(f"publish to '{table}'"),

@@ -85,7 +85,7 @@ class GroupBook:
             .order_by(runs.c.started_at, runs.c.id)
         )
         with self._read() as con:
-            return {pipeline: status for pipeline, status in con.execute(statement)}  # noqa: C416
+            return {pipeline: status for pipeline, status in con.execute(statement)}  # noqa: C416  mypy wants it so
 
     def _found(self, statement: Select[Any]) -> list[dict[str, Any]]:
         with self._read() as con:

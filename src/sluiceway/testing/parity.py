@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sluiceway.duck import ident, open_duckdb
+from sluiceway.duck import ident, open_duckdb, take_rows
 from sluiceway.errors import ConfigError
 from sluiceway.run.resolve import open_engine
 from sluiceway.run.runner import run
@@ -105,9 +105,7 @@ class _Place:
         scan = self.sink.scan(table)
         if self.engine is None:
             return scan
-        self.con.register("_sluiceway_reader", self.engine.batches(scan, _BATCH))
-        self.con.execute("CREATE OR REPLACE TEMP TABLE _sluiceway_rows AS FROM _sluiceway_reader")
-        self.con.unregister("_sluiceway_reader")
+        take_rows(self.con, self.engine.batches(scan, _BATCH), "_sluiceway_rows", temporary=True)
         return "SELECT * FROM temp._sluiceway_rows"
 
 
