@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from sluiceway.spec.model import Project
 
 __all__ = ["Entry", "Index", "scheduled"]
+
+
+_MANY = 1_000
+"""So many files that were read at once stay, and the collector is not to walk them again and again: 10,000
+pipelines would hold a tick up for 0.15 s each time."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,9 @@ class Index:
             changed |= set() if gone is None else {gone.name}
         if changed:
             self._gather()
+        if len(changed) >= _MANY:
+            gc.collect()
+            gc.freeze()
         return changed
 
     def _gather(self) -> None:

@@ -44,7 +44,7 @@ LATE = timedelta(minutes=1)
 MOST = 500
 """Moments of one pipeline that ``catchup: all`` queues in one tick."""
 AHEAD = timedelta(days=1)
-AT_ONCE = 500
+AT_ONCE = 250
 """Runs that one tick queues, about: of more that are due in one second the rest is the next tick's, which
 follows at once, so that workers get their turn at the queue in between."""
 _REFRESH = timedelta(seconds=5)
